@@ -1,0 +1,35 @@
+# make demo, make test: see README.md.   Every target prepares what it needs.
+.PHONY: help setup demo test check unit e2e bench format clean
+BIN := .venv/bin
+
+help:            ## this list
+	@sed -n 's/^\([a-z0-9]*\): .*## /  make \1\t/p' Makefile | expand -t 16
+
+setup:           ## install missing Debian packages and the virtual environment (.venv)
+	@scripts/setup
+
+demo: setup      ## two virtual hosts, a controller, containers that talk: watch the flows come and go
+	@$(BIN)/python -m daoli.lab.demo
+
+test: check e2e  ## everything: style, types, layers, unit tests, end to end on real Open vSwitch
+
+check: setup     ## the quick part: style, types, layers, unit tests
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -q -m "not e2e"
+
+e2e: setup       ## end-to-end tests only (root)
+	@$(BIN)/python -m pytest -q -m e2e
+
+bench: setup     ## the benchmarks; figures are kept in bench/RESULTS.md
+	@$(BIN)/python bench/codec.py
+	@$(BIN)/python bench/flow_setup.py
+
+format: setup    ## rewrite the sources in the house style
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+clean:           ## remove labs that still run, the virtual environment and caches
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m daoli.lab down --all
+	@rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

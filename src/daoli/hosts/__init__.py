@@ -1,0 +1,1 @@
+"""The inventory of hosts, networks and endpoints, and the fabric that they form."""
