@@ -1,0 +1,91 @@
+"""What the fabric tells those who ask: plain records that the API turns into JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """The live half of a registered host. `problems` are sentences that an operator can act on; empty when all is well."""
+
+    connected: bool
+    peer: str | None
+    """Address and port of the OpenFlow connection."""
+    connected_seconds: float | None
+    static_flows: int
+    live_routes: int
+    ports: dict[str, int]
+    """OVS port name to OpenFlow port number, as the datapath reports them."""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A datapath that is connected but belongs to no host."""
+
+    dpid: int
+    peer: str
+    connected_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RouteReport:
+    """A live route. Packets and bytes count what left the source host in each direction; None when a host did not answer."""
+
+    id: int
+    source: str
+    """Endpoint ids; the source is the one that opened the conversation (unknown after a restart: the lower address)."""
+    destination: str
+    source_host: str
+    destination_host: str
+    granularity: str
+    """``pair`` or ``connection``."""
+    reason: str
+    """Why the conversation is allowed."""
+    age_seconds: float
+    packets: int | None = None
+    bytes: int | None = None
+    packets_back: int | None = None
+    bytes_back: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CutReport:
+    """What a change cut, once every datapath concerned has answered the barrier or failed to."""
+
+    routes: tuple[RouteReport, ...] = ()
+    unconfirmed: tuple[str, ...] = ()
+    """Hosts that could not confirm; their flows idle out, and are removed when they reconnect."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFlow:
+    """One flow that a verdict would install, as ``ovs-ofctl`` writes it."""
+
+    host: str
+    flow: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What would happen to a packet from source to destination, and why."""
+
+    source: str
+    destination: str
+    protocol: str | None
+    port: int | None
+    allowed: bool
+    """What policy says."""
+    deliverable: bool
+    """Whether an allowed packet would arrive now: both ports up, both hosts connected."""
+    reason: str
+    rule: str | None
+    """The id of the rule that decided, or None where a default did."""
+    problems: tuple[str, ...] = ()
+    """What keeps an allowed packet from arriving, a sentence each."""
+    path: tuple[str, ...] = ()
+    """Hosts in the order in which the packet meets them."""
+    flows: tuple[PlannedFlow, ...] = field(default_factory=tuple)
+    live_route: int | None = None
+    """The id of the live route of these two endpoints, if there is one."""

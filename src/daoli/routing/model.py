@@ -1,0 +1,66 @@
+"""What the controller knows, as immutable records. Addresses are the bytes of the wire; text exists only in REST and logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Final
+
+ROUTER_MAC: Final = bytes.fromhex("02da011e0001")
+"""The MAC of every host's router, the same everywhere, so that a container that moves needs no new ARP entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A Docker host: one datapath, one underlay address, one uplink."""
+
+    name: str
+    dpid: int
+    address: bytes
+    """Underlay IPv4 address, 4 bytes: the source of ICMP errors that this host's router sends as a later hop."""
+    uplink: str
+    """Name of the OVS port that leads to the shared Ethernet."""
+    site: str = ""
+    docker: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """An IPv4 subnet with a gateway address, the same on every host."""
+
+    name: str
+    subnet: IPv4Network
+    gateway: bytes
+    """4 bytes; no endpoint may have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One container interface on one network."""
+
+    id: str
+    name: str
+    host: str
+    network: str
+    mac: bytes
+    ipv4: bytes
+    port: str
+    """Name of the OVS port; its number is known once the datapath reports a port of that name."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def mac_text(mac: bytes) -> str:
+    """Render 6 bytes as ``02:da:01:1e:00:01``."""
+    return mac.hex(":")
+
+
+def ipv4_text(address: bytes) -> str:
+    """Render 4 bytes as a dotted quad."""
+    return "%d.%d.%d.%d" % tuple(address)
+
+
+def dpid_text(dpid: int) -> str:
+    """Render a datapath id as its 16 hex digits."""
+    return f"{dpid:016x}"

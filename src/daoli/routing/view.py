@@ -1,0 +1,204 @@
+"""The world as a punted packet meets it: who is where, on which port, behind which uplink.
+
+Two writers, each of its own half: `hosts.inventory` puts and removes records; `hosts.fabric` reports which datapaths are
+connected and what ports they have. Both halves may come in any order: an endpoint has a port number once both are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from daoli.routing.model import Endpoint, Host, Network
+
+
+class PortInfo(NamedTuple):
+    """A port as the datapath reports it (OpenFlow 1.3.5, 7.2.1)."""
+
+    number: int
+    name: str
+    mac: bytes
+
+
+class Switch:
+    """The live half of a host: what its connected datapath reports. `uplink` is None while that port is missing."""
+
+    __slots__ = ("by_port", "connected", "dpid", "host", "ports", "uplink", "uplink_mac")
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.dpid = host.dpid
+        self.connected = False
+        self.ports: dict[str, PortInfo] = {}
+        self.by_port: dict[int, Place] = {}
+        self.uplink: int | None = None
+        self.uplink_mac = bytes(6)
+
+
+class Place:
+    """Where an endpoint is now. `port_no` is None while its port is missing or its datapath away."""
+
+    __slots__ = ("dpid", "endpoint", "gateway", "ipv4", "mac", "network", "port_no", "switch")
+
+    def __init__(self, endpoint: Endpoint, network: Network, switch: Switch) -> None:
+        self.endpoint = endpoint
+        self.network = network
+        self.switch = switch
+        self.dpid = switch.dpid
+        self.mac = endpoint.mac
+        self.ipv4 = endpoint.ipv4
+        self.gateway = network.gateway
+        self.port_no: int | None = None
+
+
+class View:
+    """All records and their live halves, indexed by what a packet carries.
+
+    Records must be consistent when they come in (the inventory checks): an endpoint's host and network exist, no address,
+    MAC or port is taken twice.
+    """
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, Host] = {}
+        self.networks: dict[str, Network] = {}
+        self.endpoints: dict[str, Endpoint] = {}
+        self.switches: dict[int, Switch] = {}
+        self.by_ipv4: dict[bytes, Place] = {}
+        self._by_host: dict[str, dict[str, Place]] = {}
+        self._subnets: dict[int, dict[int, Network]] = {}
+
+    # -- records: the inventory's half ---------------------------------------------------------------------------
+
+    def put_host(self, host: Host) -> None:
+        """Add a host, or replace the one of that name; its endpoints stay, its datapath may be another."""
+        old = self.hosts.get(host.name)
+        self.hosts[host.name] = host
+        places = self._by_host.setdefault(host.name, {})
+        if old is not None and old.dpid == host.dpid:
+            switch = self.switches[host.dpid]
+            switch.host = host
+        else:
+            if old is not None:
+                del self.switches[old.dpid]
+            switch = self.switches[host.dpid] = Switch(host)
+            for place in places.values():
+                place.switch, place.dpid = switch, host.dpid
+        self._resolve(switch)
+
+    def remove_host(self, name: str) -> None:
+        """Remove a host without endpoints (the inventory removes those first)."""
+        host = self.hosts.pop(name)
+        del self.switches[host.dpid]
+        if self._by_host.pop(name):
+            raise ValueError(f"host {name} still has endpoints")
+
+    def put_network(self, network: Network) -> None:
+        """Add a network, or replace the one of that name."""
+        if network.name in self.networks:
+            self._forget_subnet(self.networks[network.name])
+        self.networks[network.name] = network
+        self._subnets.setdefault(int(network.subnet.netmask), {})[int(network.subnet.network_address)] = network
+        for place in self.by_ipv4.values():
+            if place.endpoint.network == network.name:
+                place.network, place.gateway = network, network.gateway
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network without endpoints."""
+        self._forget_subnet(self.networks.pop(name))
+
+    def put_endpoint(self, endpoint: Endpoint) -> None:
+        """Add an endpoint, or replace the one of that id."""
+        if endpoint.id in self.endpoints:
+            self.remove_endpoint(endpoint.id)
+        switch = self.switches[self.hosts[endpoint.host].dpid]
+        place = Place(endpoint, self.networks[endpoint.network], switch)
+        self.endpoints[endpoint.id] = endpoint
+        self.by_ipv4[endpoint.ipv4] = place
+        self._by_host[endpoint.host][endpoint.port] = place
+        self._attach(place, switch.ports.get(endpoint.port))
+
+    def remove_endpoint(self, endpoint_id: str) -> None:
+        """Remove an endpoint; unknown ids are a KeyError."""
+        endpoint = self.endpoints.pop(endpoint_id)
+        place = self.by_ipv4.pop(endpoint.ipv4)
+        del self._by_host[endpoint.host][endpoint.port]
+        self._detach(place)
+
+    def endpoints_of(self, host: str) -> Iterator[Endpoint]:
+        """Walk the endpoints of one host."""
+        return (place.endpoint for place in self._by_host[host].values())
+
+    def place_of(self, endpoint_id: str) -> Place:
+        """Find an endpoint's place by its id; a KeyError if there is no such endpoint."""
+        return self.by_ipv4[self.endpoints[endpoint_id].ipv4]
+
+    def network_of(self, ipv4: bytes) -> Network | None:
+        """Find the network whose subnet holds an address, whether an endpoint has it or not."""
+        value = int.from_bytes(ipv4, "big")
+        for mask, networks in self._subnets.items():
+            if found := networks.get(value & mask):
+                return found
+        return None
+
+    def _forget_subnet(self, network: Network) -> None:
+        same_mask = self._subnets[int(network.subnet.netmask)]
+        del same_mask[int(network.subnet.network_address)]
+        if not same_mask:
+            del self._subnets[int(network.subnet.netmask)]
+
+    # -- ports: the fabric's half --------------------------------------------------------------------------------
+
+    def set_ports(self, dpid: int, ports: Iterable[PortInfo]) -> None:
+        """Take a datapath's whole port list: it is connected."""
+        switch = self.switches[dpid]
+        switch.connected = True
+        switch.ports = {port.name: port for port in ports}
+        self._resolve(switch)
+
+    def put_port(self, dpid: int, port: PortInfo) -> None:
+        """Take one added or changed port; a number that changed its name frees the old name."""
+        switch = self.switches[dpid]
+        for name in [p.name for p in switch.ports.values() if p.number == port.number and p.name != port.name]:
+            self.remove_port(dpid, name)
+        switch.ports[port.name] = port
+        self._resolve_port(switch, port.name)
+
+    def remove_port(self, dpid: int, name: str) -> None:
+        """Forget one port; unknown names are fine."""
+        switch = self.switches[dpid]
+        if switch.ports.pop(name, None) is not None:
+            self._resolve_port(switch, name)
+
+    def disconnect(self, dpid: int) -> None:
+        """Forget a datapath's ports: nothing can be installed there."""
+        switch = self.switches[dpid]
+        switch.connected = False
+        switch.ports = {}
+        self._resolve(switch)
+
+    # -- the two halves meet -------------------------------------------------------------------------------------
+
+    def _resolve(self, switch: Switch) -> None:
+        for name in {*switch.ports, *self._by_host[switch.host.name], switch.host.uplink}:
+            self._resolve_port(switch, name)
+
+    def _resolve_port(self, switch: Switch, name: str) -> None:
+        port = switch.ports.get(name)
+        if name == switch.host.uplink:
+            switch.uplink = port.number if port else None
+            switch.uplink_mac = port.mac if port else bytes(6)
+        place = self._by_host[switch.host.name].get(name)
+        if place is not None:
+            self._attach(place, port)
+
+    def _attach(self, place: Place, port: PortInfo | None) -> None:
+        self._detach(place)
+        if port is not None:
+            place.port_no = port.number
+            place.switch.by_port[port.number] = place
+
+    @staticmethod
+    def _detach(place: Place) -> None:
+        if place.port_no is not None and place.switch.by_port.get(place.port_no) is place:
+            del place.switch.by_port[place.port_no]
+        place.port_no = None
