@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """The live half of a registered host. `problems` are sentences that an operator can act on; empty when all is well."""
+    """The live half of a registered host. `problems` are sentences that an operator can act on."""
 
     connected: bool
     peer: str | None
@@ -31,7 +31,7 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class RouteReport:
-    """A live route. Packets and bytes count what left the source host in each direction; None when a host did not answer."""
+    """A live route. Packets and bytes count what left each side's host; None when that host did not answer."""
 
     id: int
     source: str

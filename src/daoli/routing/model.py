@@ -1,4 +1,4 @@
-"""What the controller knows, as immutable records. Addresses are the bytes of the wire; text exists only in REST and logs."""
+"""What the controller knows, as immutable records. Addresses are the bytes of the wire; text is for REST and logs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def mac_text(mac: bytes) -> str:
 
 def ipv4_text(address: bytes) -> str:
     """Render 4 bytes as a dotted quad."""
-    return "%d.%d.%d.%d" % tuple(address)
+    return ".".join(map(str, address))
 
 
 def dpid_text(dpid: int) -> str:

@@ -1,7 +1,8 @@
 """The world as a punted packet meets it: who is where, on which port, behind which uplink.
 
-Two writers, each of its own half: `hosts.inventory` puts and removes records; `hosts.fabric` reports which datapaths are
-connected and what ports they have. Both halves may come in any order: an endpoint has a port number once both are known.
+Two writers, each of its own half: `hosts.inventory` puts and removes records; `hosts.fabric` reports which datapaths
+are connected and what ports they have. Both halves may come in any order: an endpoint has a port number once both are
+known.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class Place:
 class View:
     """All records and their live halves, indexed by what a packet carries.
 
-    Records must be consistent when they come in (the inventory checks): an endpoint's host and network exist, no address,
-    MAC or port is taken twice.
+    Records must be consistent when they come in (the inventory checks): an endpoint's host and network exist, no
+    address, MAC or port is taken twice.
     """
 
     def __init__(self) -> None:
