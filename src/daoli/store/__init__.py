@@ -1,1 +1,14 @@
 """Desired state, durable: one interface, several stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from daoli.store.base import Store
+from daoli.store.memory import MemoryStore
+from daoli.store.sqlite import SqliteStore
+
+
+async def open_store(state: Path | None) -> Store:
+    """Open the store in a state folder, or one in memory where there is none; errors as of `SqliteStore.open`."""
+    return MemoryStore() if state is None else await SqliteStore.open(state)
