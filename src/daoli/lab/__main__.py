@@ -1,0 +1,201 @@
+"""``python -m daoli.lab``: up, status, exec, down.
+
+Exit codes: 0, or the command's own for ``exec``; 1 when something failed; 2 when the request cannot be met as it
+stands. Progress and errors go to stderr, results to stdout.
+"""
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from daoli.lab.errors import LabError, UsageError
+from daoli.lab.lab import Lab, Progress, remove, remove_all
+from daoli.lab.plan import DEFAULT_TARGET
+from daoli.lab.preflight import check_root
+from daoli.lab.state import DEFAULT_NAME, ROOT
+
+FAILED = 1
+REFUSED = 2
+SIGNALLED = 128
+"""Added to a signal's number: what shells report for a command that a signal ended."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="daoli.lab", description="Virtual Docker hosts with Open vSwitch on one machine."
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--state-dir", type=Path, metavar="DIR", help=f"where labs keep their state ({ROOT})")
+    named = argparse.ArgumentParser(add_help=False, parents=[shared])
+    named.add_argument("--name", default=DEFAULT_NAME, help="which lab (%(default)s)")
+
+    up = commands.add_parser("up", parents=[named], help="build a lab and leave it running")
+    up.add_argument("--hosts", type=int, default=2, metavar="N", help="virtual hosts h1 … hN (%(default)s)")
+    up.add_argument("--endpoints", type=int, default=2, metavar="M", help="endpoints c1 … cM on each (%(default)s)")
+    up.add_argument("--networks", type=int, default=1, metavar="K", help="networks they are spread over (%(default)s)")
+    up.add_argument(
+        "--controller",
+        default=DEFAULT_TARGET,
+        metavar="tcp:ADDR:PORT",
+        help="where the bridges look for their controller; empty for none (%(default)s)",
+    )
+    up.add_argument("--json", action="store_true", help="describe the lab as JSON on stdout")
+
+    status = commands.add_parser("status", parents=[named], help="what runs")
+    status.add_argument("--json", action="store_true", help="as JSON")
+
+    run = commands.add_parser("exec", parents=[named], help="run a command at a place")
+    run.add_argument("place", metavar="PLACE", help="h1, h1/c1, controller or fabric")
+    run.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD", help="the command and its arguments")
+
+    down = commands.add_parser("down", parents=[shared], help="remove a lab, whatever state it is in")
+    which = down.add_mutually_exclusive_group()
+    which.add_argument("--name", default=DEFAULT_NAME, help="which lab (%(default)s)")
+    which.add_argument("--all", action="store_true", help="all labs in the state directory")
+    down.add_argument(
+        "--started-below", type=int, metavar="PID", help="with --all: only labs that this process or its children built"
+    )
+    return top
+
+
+def say(text: str) -> None:
+    """One line for a person."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def shown_progress(machines: int) -> Iterator[Progress]:
+    """Show what is ready: a bar on a terminal, a line each elsewhere."""
+    begun = time.monotonic()
+
+    def line(place: str, what: str) -> str:
+        return f"{place}: {what} ({time.monotonic() - begun:.1f} s)"
+
+    if not sys.stderr.isatty():
+        yield lambda place, what: say(line(place, what))
+        return
+    from rich.console import Console  # noqa: PLC0415  a tenth of a second that exec need not pay
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn  # noqa: PLC0415
+
+    columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=machines)
+
+        def show(place: str, what: str) -> None:
+            bar.console.print(line(place, what), highlight=False)
+            bar.advance(task)
+
+        yield show
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """Leave by an exception, so that what was begun is undone."""
+    sys.exit(SIGNALLED + number)
+
+
+def up(options: argparse.Namespace) -> int:
+    """Build a lab."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    begun = time.monotonic()
+    with shown_progress(options.hosts + 2) as progress:
+        lab = Lab.create(
+            options.name,
+            hosts=options.hosts,
+            endpoints=options.endpoints,
+            networks=options.networks,
+            controller=options.controller,
+            state_dir=options.state_dir,
+            progress=progress,
+        )
+    plan = lab.plan
+    say(
+        f"lab {lab.name} is up: {len(plan.hosts)} hosts, {len(plan.endpoints)} endpoints,"
+        f" {len(plan.networks)} networks ({time.monotonic() - begun:.1f} s)"
+    )
+    if options.json:
+        print(json.dumps(lab.describe(), indent=2))
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Show a lab."""
+    check_root()
+    lab = Lab.open(options.name, options.state_dir)
+    found = lab.status()
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    print(f"lab {lab.name} in {lab.path}, controller {lab.plan.controller or 'none'}")
+    for name, machine in found["machines"].items():
+        if name not in lab.hosts:
+            print(f"{name:<12} {'on' if machine['on'] else 'off'}")
+            continue
+        host = lab.hosts[name]
+        words = [
+            "on" if machine["on"] else "off",
+            "ovs runs" if machine["ovs"] else "no ovs",
+            "connected" if machine["connected"] else "not connected",
+        ]
+        print(f"{name:<12} {host.address:<15} dpid {host.plan.dpid}  {', '.join(words)}")
+        for endpoint in host.endpoints.values():
+            print(f"  {endpoint.plan.place:<10} {endpoint.ip:<15} {endpoint.mac}  {endpoint.network}  {endpoint.port}")
+    return 0
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run a command at a place, with our stdin and terminal; its exit code is ours."""
+    check_root()
+    words = options.words[1:] if options.words[:1] == ["--"] else options.words
+    if not words:
+        raise UsageError(f"no command; say: exec {options.place} -- COMMAND")
+    place = Lab.open(options.name, options.state_dir).place(options.place)
+    # The terminal sends these to the command too, which may well go on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    process = place.popen(words, start_new_session=False, dies_with_us=True)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: process.send_signal(number))
+    code = process.wait()
+    return SIGNALLED - code if code < 0 else code
+
+
+def down(options: argparse.Namespace) -> int:
+    """Remove labs; it is no error when there are none."""
+    check_root()
+    if options.all or options.started_below is not None:
+        gone = remove_all(options.state_dir, options.started_below)
+    else:
+        gone = [options.name] if remove(options.name, options.state_dir) else []
+    say(f"removed: {', '.join(gone)}" if gone else "nothing to remove")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says."""
+    options = parser().parse_args(arguments)
+    try:
+        return {"up": up, "status": status, "exec": execute, "down": down}[options.command](options)
+    except UsageError as refusal:
+        say(f"daoli.lab: {refusal}")
+        return REFUSED
+    except (LabError, OSError, subprocess.SubprocessError) as failure:
+        say(f"daoli.lab: {failure}")
+        return FAILED
+    except KeyboardInterrupt:
+        say("daoli.lab: interrupted; what was begun is removed")
+        return SIGNALLED + signal.SIGINT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
