@@ -1,0 +1,518 @@
+"""Numbers that OpenFlow 1.3.5 and Open vSwitch give a name to.
+
+Members bear the specification's names without the prefix (OFPT_FLOW_MOD is `MessageType.FLOW_MOD`). Decoded fields are
+plain ints, so that a value without a name is carried as it came; compare them with these, which are ints too.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum, IntFlag
+from types import MappingProxyType
+
+VERSION = 4
+"""The header's version of OpenFlow 1.3 (7.1.1)."""
+
+NO_BUFFER = 0xFFFF_FFFF
+"""OFP_NO_BUFFER: the packet itself is in the message (7.4.1)."""
+
+TABLE_ALL = 0xFF
+"""OFPTT_ALL: every table, in a delete or a request for statistics (7.3.4.1)."""
+
+CML_NO_BUFFER = 0xFFFF
+"""OFPCML_NO_BUFFER: send the whole packet, do not buffer it (7.3.2)."""
+
+NICIRA = 0x0000_2320
+"""The experimenter id of Nicira, under which Open vSwitch keeps its extensions."""
+
+
+class MessageType(IntEnum):
+    """What a message is (7.1.1)."""
+
+    HELLO = 0
+    ERROR = 1
+    ECHO_REQUEST = 2
+    ECHO_REPLY = 3
+    EXPERIMENTER = 4
+    FEATURES_REQUEST = 5
+    FEATURES_REPLY = 6
+    GET_CONFIG_REQUEST = 7
+    GET_CONFIG_REPLY = 8
+    SET_CONFIG = 9
+    PACKET_IN = 10
+    FLOW_REMOVED = 11
+    PORT_STATUS = 12
+    PACKET_OUT = 13
+    FLOW_MOD = 14
+    GROUP_MOD = 15
+    PORT_MOD = 16
+    TABLE_MOD = 17
+    MULTIPART_REQUEST = 18
+    MULTIPART_REPLY = 19
+    BARRIER_REQUEST = 20
+    BARRIER_REPLY = 21
+    QUEUE_GET_CONFIG_REQUEST = 22
+    QUEUE_GET_CONFIG_REPLY = 23
+    ROLE_REQUEST = 24
+    ROLE_REPLY = 25
+    GET_ASYNC_REQUEST = 26
+    GET_ASYNC_REPLY = 27
+    SET_ASYNC = 28
+    METER_MOD = 29
+
+
+class MultipartType(IntEnum):
+    """What a multipart message asks for or carries (7.3.5)."""
+
+    DESC = 0
+    FLOW = 1
+    AGGREGATE = 2
+    TABLE = 3
+    PORT_STATS = 4
+    QUEUE = 5
+    GROUP = 6
+    GROUP_DESC = 7
+    GROUP_FEATURES = 8
+    METER = 9
+    METER_CONFIG = 10
+    METER_FEATURES = 11
+    TABLE_FEATURES = 12
+    PORT_DESC = 13
+    EXPERIMENTER = 0xFFFF
+
+
+class MultipartFlags(IntFlag):
+    """Whether more of a multipart message follows (7.3.5)."""
+
+    MORE = 1
+
+
+class HelloElementType(IntEnum):
+    """What an element of a hello says (7.5.1)."""
+
+    VERSIONBITMAP = 1
+
+
+class PortNo(IntEnum):
+    """Reserved ports, and the highest number of an ordinary one (7.2.1)."""
+
+    MAX = 0xFFFF_FF00
+    IN_PORT = 0xFFFF_FFF8
+    TABLE = 0xFFFF_FFF9
+    NORMAL = 0xFFFF_FFFA
+    FLOOD = 0xFFFF_FFFB
+    ALL = 0xFFFF_FFFC
+    CONTROLLER = 0xFFFF_FFFD
+    LOCAL = 0xFFFF_FFFE
+    ANY = 0xFFFF_FFFF
+
+
+class GroupNo(IntEnum):
+    """Reserved groups, and the highest number of an ordinary one (7.3.4.2)."""
+
+    MAX = 0xFFFF_FF00
+    ALL = 0xFFFF_FFFC
+    ANY = 0xFFFF_FFFF
+
+
+class PortConfig(IntFlag):
+    """What an administrator asked of a port (7.2.1)."""
+
+    PORT_DOWN = 1 << 0
+    NO_RECV = 1 << 2
+    NO_FWD = 1 << 5
+    NO_PACKET_IN = 1 << 6
+
+
+class PortState(IntFlag):
+    """What the datapath finds a port to be (7.2.1)."""
+
+    LINK_DOWN = 1 << 0
+    BLOCKED = 1 << 1
+    LIVE = 1 << 2
+
+
+class PortReason(IntEnum):
+    """Why a port_status was sent (7.4.3)."""
+
+    ADD = 0
+    DELETE = 1
+    MODIFY = 2
+
+
+class Capabilities(IntFlag):
+    """What a datapath can do (7.3.1)."""
+
+    FLOW_STATS = 1 << 0
+    TABLE_STATS = 1 << 1
+    PORT_STATS = 1 << 2
+    GROUP_STATS = 1 << 3
+    IP_REASM = 1 << 5
+    QUEUE_STATS = 1 << 6
+    PORT_BLOCKED = 1 << 8
+
+
+class ConfigFlags(IntEnum):
+    """What becomes of IP fragments (7.3.2)."""
+
+    FRAG_NORMAL = 0
+    FRAG_DROP = 1
+    FRAG_REASM = 2
+    FRAG_MASK = 3
+
+
+class PacketInReason(IntEnum):
+    """Why a packet was sent to the controller (7.4.1)."""
+
+    NO_MATCH = 0
+    ACTION = 1
+    INVALID_TTL = 2
+
+
+class FlowModCommand(IntEnum):
+    """What a flow_mod does (7.3.4.1)."""
+
+    ADD = 0
+    MODIFY = 1
+    MODIFY_STRICT = 2
+    DELETE = 3
+    DELETE_STRICT = 4
+
+
+class FlowModFlags(IntFlag):
+    """How a flow behaves (7.3.4.1)."""
+
+    SEND_FLOW_REM = 1 << 0
+    CHECK_OVERLAP = 1 << 1
+    RESET_COUNTS = 1 << 2
+    NO_PKT_COUNTS = 1 << 3
+    NO_BYT_COUNTS = 1 << 4
+
+
+class FlowRemovedReason(IntEnum):
+    """Why a flow is gone (7.4.2); the last one is Open vSwitch's."""
+
+    IDLE_TIMEOUT = 0
+    HARD_TIMEOUT = 1
+    DELETE = 2
+    GROUP_DELETE = 3
+    METER_DELETE = 4
+    EVICTION = 5
+
+
+class ControllerRole(IntEnum):
+    """What a controller is to a datapath (7.3.9)."""
+
+    NOCHANGE = 0
+    EQUAL = 1
+    MASTER = 2
+    SLAVE = 3
+
+
+class MatchType(IntEnum):
+    """How a match is written (7.2.3.1); the first is deprecated and refused."""
+
+    STANDARD = 0
+    OXM = 1
+
+
+class OxmClass(IntEnum):
+    """Who defines a match field (7.2.3.3)."""
+
+    NXM_0 = 0x0000
+    NXM_1 = 0x0001
+    OPENFLOW_BASIC = 0x8000
+    EXPERIMENTER = 0xFFFF
+
+
+class InstructionType(IntEnum):
+    """What an instruction does (7.2.4)."""
+
+    GOTO_TABLE = 1
+    WRITE_METADATA = 2
+    WRITE_ACTIONS = 3
+    APPLY_ACTIONS = 4
+    CLEAR_ACTIONS = 5
+    METER = 6
+    EXPERIMENTER = 0xFFFF
+
+
+class ActionType(IntEnum):
+    """What an action does (7.2.5)."""
+
+    OUTPUT = 0
+    COPY_TTL_OUT = 11
+    COPY_TTL_IN = 12
+    SET_MPLS_TTL = 15
+    DEC_MPLS_TTL = 16
+    PUSH_VLAN = 17
+    POP_VLAN = 18
+    PUSH_MPLS = 19
+    POP_MPLS = 20
+    SET_QUEUE = 21
+    GROUP = 22
+    SET_NW_TTL = 23
+    DEC_NW_TTL = 24
+    SET_FIELD = 25
+    PUSH_PBB = 26
+    POP_PBB = 27
+    EXPERIMENTER = 0xFFFF
+
+
+class NiciraSubtype(IntEnum):
+    """Which of Open vSwitch's own actions an experimenter action is (its nicira-ext.h)."""
+
+    REG_MOVE = 6
+    REG_LOAD = 7
+    RESUBMIT_TABLE = 14
+    CONJUNCTION = 34
+
+
+class EtherType(IntEnum):
+    """What an Ethernet frame carries (IEEE 802)."""
+
+    IPV4 = 0x0800
+    ARP = 0x0806
+    VLAN = 0x8100
+    IPV6 = 0x86DD
+    MPLS = 0x8847
+    MPLS_MULTICAST = 0x8848
+    PBB = 0x88E7
+
+
+class IpProto(IntEnum):
+    """What an IP packet carries (IANA's protocol numbers)."""
+
+    ICMP = 1
+    TCP = 6
+    UDP = 17
+    ICMPV6 = 58
+    SCTP = 132
+
+
+class ErrorType(IntEnum):
+    """What kind of request failed (7.4.4); each has codes of its own."""
+
+    HELLO_FAILED = 0
+    BAD_REQUEST = 1
+    BAD_ACTION = 2
+    BAD_INSTRUCTION = 3
+    BAD_MATCH = 4
+    FLOW_MOD_FAILED = 5
+    GROUP_MOD_FAILED = 6
+    PORT_MOD_FAILED = 7
+    TABLE_MOD_FAILED = 8
+    QUEUE_OP_FAILED = 9
+    SWITCH_CONFIG_FAILED = 10
+    ROLE_REQUEST_FAILED = 11
+    METER_MOD_FAILED = 12
+    TABLE_FEATURES_FAILED = 13
+    EXPERIMENTER = 0xFFFF
+
+
+class HelloFailedCode(IntEnum):
+    """Why no version could be agreed on."""
+
+    INCOMPATIBLE = 0
+    EPERM = 1
+
+
+class BadRequestCode(IntEnum):
+    """Why a request was not understood."""
+
+    BAD_VERSION = 0
+    BAD_TYPE = 1
+    BAD_MULTIPART = 2
+    BAD_EXPERIMENTER = 3
+    BAD_EXP_TYPE = 4
+    EPERM = 5
+    BAD_LEN = 6
+    BUFFER_EMPTY = 7
+    BUFFER_UNKNOWN = 8
+    BAD_TABLE_ID = 9
+    IS_SLAVE = 10
+    BAD_PORT = 11
+    BAD_PACKET = 12
+    MULTIPART_BUFFER_OVERFLOW = 13
+
+
+class BadActionCode(IntEnum):
+    """Why an action was refused."""
+
+    BAD_TYPE = 0
+    BAD_LEN = 1
+    BAD_EXPERIMENTER = 2
+    BAD_EXP_TYPE = 3
+    BAD_OUT_PORT = 4
+    BAD_ARGUMENT = 5
+    EPERM = 6
+    TOO_MANY = 7
+    BAD_QUEUE = 8
+    BAD_OUT_GROUP = 9
+    MATCH_INCONSISTENT = 10
+    UNSUPPORTED_ORDER = 11
+    BAD_TAG = 12
+    BAD_SET_TYPE = 13
+    BAD_SET_LEN = 14
+    BAD_SET_ARGUMENT = 15
+
+
+class BadInstructionCode(IntEnum):
+    """Why an instruction was refused."""
+
+    UNKNOWN_INST = 0
+    UNSUP_INST = 1
+    BAD_TABLE_ID = 2
+    UNSUP_METADATA = 3
+    UNSUP_METADATA_MASK = 4
+    BAD_EXPERIMENTER = 5
+    BAD_EXP_TYPE = 6
+    BAD_LEN = 7
+    EPERM = 8
+
+
+class BadMatchCode(IntEnum):
+    """Why a match was refused."""
+
+    BAD_TYPE = 0
+    BAD_LEN = 1
+    BAD_TAG = 2
+    BAD_DL_ADDR_MASK = 3
+    BAD_NW_ADDR_MASK = 4
+    BAD_WILDCARDS = 5
+    BAD_FIELD = 6
+    BAD_VALUE = 7
+    BAD_MASK = 8
+    BAD_PREREQ = 9
+    DUP_FIELD = 10
+    EPERM = 11
+
+
+class FlowModFailedCode(IntEnum):
+    """Why a flow_mod was refused."""
+
+    UNKNOWN = 0
+    TABLE_FULL = 1
+    BAD_TABLE_ID = 2
+    OVERLAP = 3
+    EPERM = 4
+    BAD_TIMEOUT = 5
+    BAD_COMMAND = 6
+    BAD_FLAGS = 7
+
+
+class GroupModFailedCode(IntEnum):
+    """Why a group_mod was refused."""
+
+    GROUP_EXISTS = 0
+    INVALID_GROUP = 1
+    WEIGHT_UNSUPPORTED = 2
+    OUT_OF_GROUPS = 3
+    OUT_OF_BUCKETS = 4
+    CHAINING_UNSUPPORTED = 5
+    WATCH_UNSUPPORTED = 6
+    LOOP = 7
+    UNKNOWN_GROUP = 8
+    CHAINED_GROUP = 9
+    BAD_TYPE = 10
+    BAD_COMMAND = 11
+    BAD_BUCKET = 12
+    BAD_WATCH = 13
+    EPERM = 14
+
+
+class PortModFailedCode(IntEnum):
+    """Why a port_mod was refused."""
+
+    BAD_PORT = 0
+    BAD_HW_ADDR = 1
+    BAD_CONFIG = 2
+    BAD_ADVERTISE = 3
+    EPERM = 4
+
+
+class TableModFailedCode(IntEnum):
+    """Why a table_mod was refused."""
+
+    BAD_TABLE = 0
+    BAD_CONFIG = 1
+    EPERM = 2
+
+
+class QueueOpFailedCode(IntEnum):
+    """Why a request about queues was refused."""
+
+    BAD_PORT = 0
+    BAD_QUEUE = 1
+    EPERM = 2
+
+
+class SwitchConfigFailedCode(IntEnum):
+    """Why a set_config was refused."""
+
+    BAD_FLAGS = 0
+    BAD_LEN = 1
+    EPERM = 2
+
+
+class RoleRequestFailedCode(IntEnum):
+    """Why a role was refused."""
+
+    STALE = 0
+    UNSUP = 1
+    BAD_ROLE = 2
+
+
+class MeterModFailedCode(IntEnum):
+    """Why a meter_mod was refused."""
+
+    UNKNOWN = 0
+    METER_EXISTS = 1
+    INVALID_METER = 2
+    UNKNOWN_METER = 3
+    BAD_COMMAND = 4
+    BAD_FLAGS = 5
+    BAD_RATE = 6
+    BAD_BURST = 7
+    BAD_BAND = 8
+    BAD_BAND_TYPE = 9
+    OUT_OF_METERS = 10
+    OUT_OF_BANDS = 11
+
+
+class TableFeaturesFailedCode(IntEnum):
+    """Why a change of table features was refused."""
+
+    BAD_TABLE = 0
+    BAD_METADATA = 1
+    BAD_TYPE = 2
+    BAD_LEN = 3
+    BAD_ARGUMENT = 4
+    EPERM = 5
+
+
+ERROR_CODES: Mapping[int, type[IntEnum]] = MappingProxyType(
+    {
+        ErrorType.HELLO_FAILED: HelloFailedCode,
+        ErrorType.BAD_REQUEST: BadRequestCode,
+        ErrorType.BAD_ACTION: BadActionCode,
+        ErrorType.BAD_INSTRUCTION: BadInstructionCode,
+        ErrorType.BAD_MATCH: BadMatchCode,
+        ErrorType.FLOW_MOD_FAILED: FlowModFailedCode,
+        ErrorType.GROUP_MOD_FAILED: GroupModFailedCode,
+        ErrorType.PORT_MOD_FAILED: PortModFailedCode,
+        ErrorType.TABLE_MOD_FAILED: TableModFailedCode,
+        ErrorType.QUEUE_OP_FAILED: QueueOpFailedCode,
+        ErrorType.SWITCH_CONFIG_FAILED: SwitchConfigFailedCode,
+        ErrorType.ROLE_REQUEST_FAILED: RoleRequestFailedCode,
+        ErrorType.METER_MOD_FAILED: MeterModFailedCode,
+        ErrorType.TABLE_FEATURES_FAILED: TableFeaturesFailedCode,
+    }
+)
+"""The enumeration of codes of each error type; EXPERIMENTER has none."""
+
+
+def error_name(kind: int, code: int) -> str:
+    """Name an error as `TYPE/CODE`; what has no name is given as its number."""
+    if kind not in list(ErrorType):
+        return f"{kind}/{code}"
+    codes = ERROR_CODES.get(kind)
+    return f"{ErrorType(kind).name}/{codes(code).name if codes and code in list(codes) else code}"
