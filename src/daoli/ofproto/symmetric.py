@@ -1,0 +1,105 @@
+"""Messages that either side may send: hello, error, echo (7.5, 7.4.4).
+
+A hello whose elements are malformed is refused in every version: no version gives a hello another body.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+from construct import GreedyBytes, Int32ub
+
+from daoli.ofproto.constants import HelloElementType, MessageType, error_name
+from daoli.ofproto.message import Message, message
+from daoli.ofproto.wire import U16, Many, Structure, Tlv, wired
+
+
+class HelloElement(Structure):
+    """Base of what a hello may say."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownHelloElement(HelloElement):
+    """An element that has no class: to be ignored, and carried as it came."""
+
+    kind: int
+    body: bytes
+
+
+HELLO_ELEMENT = Tlv("a hello element", UnknownHelloElement, "7.5.1", counts_padding=False)
+
+
+@wired("7.5.1")
+@dataclass(frozen=True, slots=True)
+class VersionBitmap(HelloElement):
+    """The versions its sender speaks: version v is bit v % 32 of word v // 32."""
+
+    bitmaps: Annotated[tuple[int, ...], Many(Int32ub)]
+
+    @classmethod
+    def of(cls, versions: Iterable[int]) -> "VersionBitmap":
+        """Make the bitmap of some versions."""
+        bits = sum(1 << version for version in set(versions))
+        return cls(tuple(bits >> shift & 0xFFFF_FFFF for shift in range(0, bits.bit_length(), 32)))
+
+    def versions(self) -> frozenset[int]:
+        """Give the versions whose bits are set."""
+        return frozenset(
+            32 * place + bit for place, word in enumerate(self.bitmaps) for bit in range(32) if word >> bit & 1
+        )
+
+
+HELLO_ELEMENT.register(HelloElementType.VERSIONBITMAP.to_bytes(2, "big"), VersionBitmap)
+
+
+@message(MessageType.HELLO, "7.5.1")
+@dataclass(frozen=True, slots=True)
+class Hello(Message):
+    """The first message of each side; the header's version is the highest it speaks."""
+
+    elements: Annotated[tuple[HelloElement, ...], Many(HELLO_ELEMENT)] = ()
+
+    @classmethod
+    def of(cls, versions: Iterable[int], *, xid: int = 0) -> "Hello":
+        """Make the hello of one that speaks these versions, at least one."""
+        spoken = frozenset(versions)
+        return cls((VersionBitmap.of(spoken),), xid=xid, version=max(spoken))
+
+    def versions(self) -> frozenset[int]:
+        """Give the versions the sender speaks; without a bitmap, all up to the header's."""
+        bitmaps = [element for element in self.elements if isinstance(element, VersionBitmap)]
+        if not bitmaps:
+            return frozenset(range(1, self.version + 1))
+        return frozenset().union(*(bitmap.versions() for bitmap in bitmaps))
+
+
+@message(MessageType.ERROR, "7.4.4")
+@dataclass(frozen=True, slots=True)
+class Error(Message):
+    """A request failed; `data` is at least the first 64 bytes of it, or text for HELLO_FAILED."""
+
+    type: U16
+    code: U16
+    data: Annotated[bytes, GreedyBytes] = b""
+
+    def detail(self) -> str:
+        """Name the error and show its data."""
+        return f"{error_name(self.type, self.code)} data={self.data.hex()}"
+
+
+@message(MessageType.ECHO_REQUEST, "7.5.2")
+@dataclass(frozen=True, slots=True)
+class EchoRequest(Message):
+    """Ask the other side to answer with the same data."""
+
+    data: Annotated[bytes, GreedyBytes] = b""
+
+
+@message(MessageType.ECHO_REPLY, "7.5.3")
+@dataclass(frozen=True, slots=True)
+class EchoReply(Message):
+    """The answer to an echo_request, with its xid and data."""
+
+    data: Annotated[bytes, GreedyBytes] = b""

@@ -1,0 +1,319 @@
+"""Messages and flows in words: what logs, golden tests and people read.
+
+Flows read as `ovs-ofctl dump-flows --no-stats` prints them, and `ovs-ofctl add-flow` accepts them, so that what the
+controller says of a flow can be compared with what the datapath says, as text. What Open vSwitch has no words for
+(unknown fields and actions) is given as hex.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from daoli.ofproto.actions import (
+    Action,
+    CopyTtlIn,
+    CopyTtlOut,
+    DecMplsTtl,
+    DecNwTtl,
+    Group,
+    Output,
+    PopMpls,
+    PopPbb,
+    PopVlan,
+    PushMpls,
+    PushPbb,
+    PushVlan,
+    SetField,
+    SetMplsTtl,
+    SetNwTtl,
+    SetQueue,
+    UnknownAction,
+)
+from daoli.ofproto.constants import EtherType, FlowModFlags, IpProto, PortNo
+from daoli.ofproto.fields import BY_KEY
+from daoli.ofproto.instructions import (
+    ApplyActions,
+    ClearActions,
+    GotoTable,
+    Instruction,
+    Meter,
+    UnknownInstruction,
+    WriteActions,
+    WriteMetadata,
+)
+from daoli.ofproto.match import Match
+from daoli.ofproto.nicira import Conjunction, RegLoad, RegMove, ResubmitTable
+from daoli.ofproto.oxm import Oxm
+
+if TYPE_CHECKING:
+    from daoli.ofproto.message import Message
+
+DEFAULT_PRIORITY = 0x8000
+"""The priority that Open vSwitch leaves unsaid."""
+
+FLAG_WORDS = (
+    (FlowModFlags.SEND_FLOW_REM, "send_flow_rem"),
+    (FlowModFlags.CHECK_OVERLAP, "check_overlap"),
+    (FlowModFlags.RESET_COUNTS, "reset_counts"),
+    (FlowModFlags.NO_PKT_COUNTS, "no_packet_counts"),
+    (FlowModFlags.NO_BYT_COUNTS, "no_byte_counts"),
+)
+
+
+def name_of(enum: type[IntEnum], value: int) -> str:
+    """Name a number, or give it in digits if it has no name."""
+    return enum(value).name if value in list(enum) else str(value)
+
+
+def port_text(port: int) -> str:
+    """Name a port as Open vSwitch does."""
+    return PortNo(port).name if PortNo.MAX < port <= PortNo.ANY and port in list(PortNo) else str(port)
+
+
+def describe(message: "Message") -> str:
+    """Give a message as one line (a list of flows or ports has one line each)."""
+    return f"{message.title()} (xid={message.xid:#x}): {message.detail()}".rstrip(": ")
+
+
+def flow_text(
+    table_id: int,
+    priority: int,
+    cookie: int,
+    idle_timeout: int,
+    hard_timeout: int,
+    flags: int,
+    match: Match,
+    instructions: Iterable[Instruction],
+) -> str:
+    """Give a flow as `ovs-ofctl dump-flows --no-stats` does."""
+    head = f"cookie={cookie:#x}, table={table_id}, "
+    if idle_timeout:
+        head += f"idle_timeout={idle_timeout}, "
+    if hard_timeout:
+        head += f"hard_timeout={hard_timeout}, "
+    head += "".join(f"{word} " for flag, word in FLAG_WORDS if flags & flag)
+    matched = match_text(match, priority)
+    matched += " " if matched else ""
+    return f"{head}{matched}actions={instructions_text(instructions)}"
+
+
+# Matches
+
+_PROTOCOL_WORDS: dict[tuple[int | None, int | None], str] = {
+    (EtherType.IPV4, IpProto.ICMP): "icmp",
+    (EtherType.IPV4, IpProto.TCP): "tcp",
+    (EtherType.IPV4, IpProto.UDP): "udp",
+    (EtherType.IPV4, IpProto.SCTP): "sctp",
+    (EtherType.IPV6, IpProto.ICMPV6): "icmp6",
+    (EtherType.IPV6, IpProto.TCP): "tcp6",
+    (EtherType.IPV6, IpProto.UDP): "udp6",
+    (EtherType.IPV6, IpProto.SCTP): "sctp6",
+}
+_TYPE_WORDS: dict[int | None, str] = {
+    EtherType.IPV4: "ip",
+    EtherType.IPV6: "ipv6",
+    EtherType.ARP: "arp",
+    EtherType.MPLS: "mpls",
+    EtherType.MPLS_MULTICAST: "mplsm",
+}
+
+# In the order Open vSwitch prints them, with its words; eth_type and ip_proto have gone into the protocol's word.
+_FIELD_WORDS = {
+    "pkt_mark": "pkt_mark",
+    "conj_id": "conj_id",
+    **{f"reg{number}": f"reg{number}" for number in range(16)},
+    "tunnel_id": "tun_id",
+    "metadata": "metadata",
+    "in_port": "in_port",
+    "vlan_vid": "vlan_vid",
+    "vlan_pcp": "dl_vlan_pcp",
+    "eth_src": "dl_src",
+    "eth_dst": "dl_dst",
+    "eth_type": "dl_type",
+    "ipv6_src": "ipv6_src",
+    "ipv6_dst": "ipv6_dst",
+    "ipv6_flabel": "ipv6_label",
+    "arp_spa": "arp_spa",
+    "arp_tpa": "arp_tpa",
+    "ipv4_src": "nw_src",
+    "ipv4_dst": "nw_dst",
+    "arp_op": "arp_op",
+    "ip_proto": "nw_proto",
+    "arp_sha": "arp_sha",
+    "arp_tha": "arp_tha",
+    "nxm_nx_arp_sha": "arp_sha",
+    "nxm_nx_arp_tha": "arp_tha",
+    "ip_dscp": "nw_tos",
+    "ip_ecn": "nw_ecn",
+    "mpls_label": "mpls_label",
+    "mpls_tc": "mpls_tc",
+    "mpls_bos": "mpls_bos",
+    "icmpv4_type": "icmp_type",
+    "icmpv4_code": "icmp_code",
+    "icmpv6_type": "icmp_type",
+    "icmpv6_code": "icmp_code",
+    "ipv6_nd_target": "nd_target",
+    "ipv6_nd_sll": "nd_sll",
+    "ipv6_nd_tll": "nd_tll",
+    "tcp_src": "tp_src",
+    "tcp_dst": "tp_dst",
+    "udp_src": "tp_src",
+    "udp_dst": "tp_dst",
+    "sctp_src": "tp_src",
+    "sctp_dst": "tp_dst",
+}
+_RANK = {name: rank for rank, name in enumerate(_FIELD_WORDS)}
+
+
+def match_text(match: Match, priority: int = DEFAULT_PRIORITY) -> str:
+    """Give a match as Open vSwitch does, with the flow's priority before it."""
+    words = [] if priority == DEFAULT_PRIORITY else [f"priority={priority}"]
+    protocol, spent = _protocol(match)
+    oxms = sorted((oxm for oxm in match if oxm.name not in spent), key=lambda oxm: _RANK.get(oxm.name, len(_RANK)))
+    early = [oxm for oxm in oxms if oxm.name in ("pkt_mark", "conj_id")]
+    words += map(_oxm_text, early)
+    words += [protocol] if protocol else []
+    words += [_oxm_text(oxm) for oxm in oxms if oxm not in early]
+    return ",".join(words)
+
+
+def _protocol(match: Match) -> tuple[str, tuple[str, ...]]:
+    """Give the word that stands for ethertype and IP protocol, and the fields that it says."""
+    eth_type, ip_proto = match.number("eth_type"), match.number("ip_proto")
+    if (eth_type, ip_proto) in _PROTOCOL_WORDS:
+        return _PROTOCOL_WORDS[eth_type, ip_proto], ("eth_type", "ip_proto")
+    return (_TYPE_WORDS[eth_type], ("eth_type",)) if eth_type in _TYPE_WORDS else ("", ())
+
+
+def _oxm_text(oxm: Oxm) -> str:
+    field = oxm.field
+    if field is None:
+        return f"{oxm.name}={oxm.payload.hex()}"
+    word, mask = _FIELD_WORDS.get(field.name, field.name), oxm.mask
+    value = field.format(oxm.value)
+    if field.name == "in_port":
+        value = port_text(int.from_bytes(oxm.value, "big"))
+    if field.name == "ip_dscp":
+        value = str(oxm.value[0] << 2)
+    if field.name == "vlan_vid" and mask is None and oxm.value[0] & 0x10:
+        word, value = "dl_vlan", str(int.from_bytes(oxm.value, "big") & 0xFFF)
+    return f"{word}={value}" if mask is None else f"{word}={value}/{field.format_mask(mask)}"
+
+
+# Actions and instructions
+
+
+def _output(action: Output) -> str:
+    if action.port == PortNo.CONTROLLER:
+        return f"CONTROLLER:{action.max_len}"
+    name = port_text(action.port)
+    return f"output:{name}" if name.isdecimal() else name
+
+
+def _set_field(action: SetField) -> str:
+    field, mask = action.oxm.field, action.oxm.mask
+    if field is None:
+        return f"set_field:{action.oxm.payload.hex()}->{action.oxm.name}"
+    value = field.format(action.oxm.value) + (f"/{field.format_mask(mask)}" if mask is not None else "")
+    return f"set_field:{value}->{_SET_WORDS.get(field.name, field.name)}"
+
+
+_SET_WORDS = {
+    "tunnel_id": "tun_id",
+    "ipv4_src": "ip_src",
+    "ipv4_dst": "ip_dst",
+    "ip_dscp": "nw_tos_shifted",
+    "ip_ecn": "nw_ecn",
+    "icmpv4_type": "icmp_type",
+    "icmpv4_code": "icmp_code",
+    "ipv6_flabel": "ipv6_label",
+    "ipv6_nd_target": "nd_target",
+    "ipv6_nd_sll": "nd_sll",
+    "ipv6_nd_tll": "nd_tll",
+    "nxm_nx_arp_sha": "arp_sha",
+    "nxm_nx_arp_tha": "arp_tha",
+}
+
+
+def _bits(header: int, offset: int, n_bits: int) -> str:
+    """Name some bits of a field, as moves and loads do."""
+    field = BY_KEY.get(header >> 9)
+    name, width = (field.symbol, field.bits) if field else (f"{header:#010x}", 0)
+    if offset == 0 and n_bits == width:
+        return f"{name}[]"
+    return f"{name}[{offset}]" if n_bits == 1 else f"{name}[{offset}..{offset + n_bits - 1}]"
+
+
+def _move(action: RegMove) -> str:
+    source = _bits(action.src, action.src_ofs, action.n_bits)
+    return f"move:{source}->{_bits(action.dst, action.dst_ofs, action.n_bits)}"
+
+
+def _load(action: RegLoad) -> str:
+    return f"load:{action.value:#x}->{_bits(action.dst, action.ofs_nbits >> 6, (action.ofs_nbits & 0x3F) + 1)}"
+
+
+def _resubmit(action: ResubmitTable) -> str:
+    port = "" if action.in_port == PortNo.IN_PORT & 0xFFFF else str(action.in_port)
+    return f"resubmit({port},{'' if action.table_id == 0xFF else action.table_id})"
+
+
+_ACTIONS: dict[type[Action], Callable[..., str]] = {
+    Output: _output,
+    SetField: _set_field,
+    CopyTtlOut: lambda _: "copy_ttl_out",
+    CopyTtlIn: lambda _: "copy_ttl_in",
+    SetMplsTtl: lambda action: f"set_mpls_ttl({action.ttl})",
+    DecMplsTtl: lambda _: "dec_mpls_ttl",
+    PushVlan: lambda action: f"push_vlan:{action.ethertype:#06x}",
+    PopVlan: lambda _: "pop_vlan",
+    PushMpls: lambda action: f"push_mpls:{action.ethertype:#06x}",
+    PopMpls: lambda action: f"pop_mpls:{action.ethertype:#06x}",
+    PushPbb: lambda action: f"push_pbb:{action.ethertype:#06x}",
+    PopPbb: lambda _: "pop_pbb",
+    SetQueue: lambda action: f"set_queue:{action.queue_id}",
+    Group: lambda action: f"group:{action.group_id}",
+    SetNwTtl: lambda action: f"mod_nw_ttl:{action.ttl}",
+    DecNwTtl: lambda _: "dec_ttl",
+    RegMove: _move,
+    RegLoad: _load,
+    ResubmitTable: _resubmit,
+    Conjunction: lambda action: f"conjunction({action.id},{action.clause + 1}/{action.n_clauses})",
+    UnknownAction: lambda action: f"action_{action.kind}({action.body.hex()})",
+}
+
+
+def action_text(action: Action) -> str:
+    """Give one action as Open vSwitch does."""
+    words = _ACTIONS.get(type(action))
+    return words(action) if words else repr(action)
+
+
+def actions_text(actions: Iterable[Action]) -> str:
+    """Give a list of actions as Open vSwitch does."""
+    return ",".join(map(action_text, actions)) or "drop"
+
+
+def _metadata(instruction: WriteMetadata) -> str:
+    mask = "" if instruction.mask == 0xFFFF_FFFF_FFFF_FFFF else f"/{instruction.mask:#x}"
+    return f"write_metadata:{instruction.metadata:#x}{mask}"
+
+
+# In the order a table carries them out (5.9), which is the one Open vSwitch prints.
+_INSTRUCTIONS: dict[type[Instruction], Callable[..., str]] = {
+    Meter: lambda instruction: f"meter:{instruction.meter_id}",
+    ApplyActions: lambda instruction: ",".join(map(action_text, instruction.actions)),
+    ClearActions: lambda _: "clear_actions",
+    WriteActions: lambda instruction: f"write_actions({actions_text(instruction.actions)})",
+    WriteMetadata: _metadata,
+    GotoTable: lambda instruction: f"goto_table:{instruction.table_id}",
+    UnknownInstruction: lambda instruction: f"instruction_{instruction.kind}({instruction.body.hex()})",
+}
+_TURN = {cls: turn for turn, cls in enumerate(_INSTRUCTIONS)}
+
+
+def instructions_text(instructions: Iterable[Instruction]) -> str:
+    """Give a flow's instructions as Open vSwitch does; none at all drop the packet."""
+    ordered = sorted(instructions, key=lambda instruction: _TURN.get(type(instruction), len(_TURN)))
+    texts = (_INSTRUCTIONS.get(type(instruction), repr)(instruction) for instruction in ordered)
+    return ",".join(filter(None, texts)) or "drop"
