@@ -1,0 +1,319 @@
+"""The controller's end of an OpenFlow connection, without the input and output.
+
+Bytes come in by `receive_data`, which returns what they said; messages go in by `send` and `request`, and bytes come
+out of `data_to_send`. Time comes in as an argument. What the peer does wrong never raises: the connection answers with
+an error message where the specification has one, becomes CLOSED, keeps the cause in `failure`, and discards all that
+comes after. What the caller does wrong is a `LocalProtocolError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from daoli.ofproto.constants import VERSION, MessageType
+from daoli.ofproto.error_codes import BadRequestCode, ErrorType, HelloFailedCode
+from daoli.ofproto.errors import DecodeError, LocalProtocolError, RemoteProtocolError
+from daoli.ofproto.handshake import FeaturesReply, FeaturesRequest
+from daoli.ofproto.message import Message, UnknownMessage, decode
+from daoli.ofproto.shapes import Shape
+from daoli.ofproto.symmetric import EchoReply, EchoRequest, Error, Hello
+
+HEADER: Final = 8
+QUOTE: Final = 64
+"""Bytes of an offending message that an error message quotes (7.4.4)."""
+
+_XID_MAX: Final = 0xFFFFFFFF
+
+
+class State(Enum):
+    """Where the connection stands."""
+
+    HELLO = "awaiting the peer's hello"
+    FEATURES = "awaiting the features reply"
+    READY = "open"
+    CLOSED = "closed"
+
+
+# The handshake (6.3). What is not in the table is the peer's error. While the features are awaited the switch may
+# already send what its flow table and ports give rise to; that is dropped, since nobody knows yet whose it is.
+TRANSITIONS: Final[dict[tuple[State, int], State]] = {
+    (State.HELLO, MessageType.HELLO): State.FEATURES,
+    (State.HELLO, MessageType.ERROR): State.CLOSED,
+    (State.FEATURES, MessageType.FEATURES_REPLY): State.READY,
+    (State.FEATURES, MessageType.ERROR): State.CLOSED,
+    (State.FEATURES, MessageType.ECHO_REQUEST): State.FEATURES,
+    (State.FEATURES, MessageType.ECHO_REPLY): State.FEATURES,
+    (State.FEATURES, MessageType.PACKET_IN): State.FEATURES,
+    (State.FEATURES, MessageType.FLOW_REMOVED): State.FEATURES,
+    (State.FEATURES, MessageType.PORT_STATUS): State.FEATURES,
+    **{
+        (State.READY, kind): State.READY
+        for kind in (
+            MessageType.ERROR,
+            MessageType.ECHO_REQUEST,
+            MessageType.ECHO_REPLY,
+            MessageType.EXPERIMENTER,
+            MessageType.FEATURES_REPLY,
+            MessageType.GET_CONFIG_REPLY,
+            MessageType.PACKET_IN,
+            MessageType.FLOW_REMOVED,
+            MessageType.PORT_STATUS,
+            MessageType.MULTIPART_REPLY,
+            MessageType.BARRIER_REPLY,
+            MessageType.QUEUE_GET_CONFIG_REPLY,
+            MessageType.ROLE_REPLY,
+            MessageType.GET_ASYNC_REPLY,
+        )
+    },
+}
+
+# Which type answers which (6.1.1, 7.3). A request that is not here is answered by an error or not at all.
+REPLIES: Final[dict[int, int]] = {
+    MessageType.ECHO_REQUEST: MessageType.ECHO_REPLY,
+    MessageType.EXPERIMENTER: MessageType.EXPERIMENTER,
+    MessageType.FEATURES_REQUEST: MessageType.FEATURES_REPLY,
+    MessageType.GET_CONFIG_REQUEST: MessageType.GET_CONFIG_REPLY,
+    MessageType.MULTIPART_REQUEST: MessageType.MULTIPART_REPLY,
+    MessageType.BARRIER_REQUEST: MessageType.BARRIER_REPLY,
+    MessageType.QUEUE_GET_CONFIG_REQUEST: MessageType.QUEUE_GET_CONFIG_REPLY,
+    MessageType.ROLE_REQUEST: MessageType.ROLE_REPLY,
+    MessageType.GET_ASYNC_REQUEST: MessageType.GET_ASYNC_REPLY,
+}
+
+MORE: Final = 1
+"""Flag of a multipart reply that another follows (7.3.5)."""
+
+
+class Reply(NamedTuple):
+    """An answer to a request made by `Connection.request`; an `Error` message is an answer too."""
+
+    xid: int
+    message: Message
+    last: bool
+
+
+class Keepalive(NamedTuple):
+    """When to ask a silent peer whether it lives, and when to give up. Seconds."""
+
+    interval: float = 5.0
+    """Silence after which an echo request is sent."""
+    patience: float = 10.0
+    """Further silence after which the connection is closed."""
+
+
+class Connection:
+    """One OpenFlow 1.3 connection, the controller's side."""
+
+    def __init__(
+        self,
+        now: float,
+        *,
+        shapes: Sequence[Shape[Any]] = (),
+        keepalive: Keepalive = Keepalive(),  # noqa: B008 (immutable)
+        max_requests: int = 1024,
+    ) -> None:
+        """Begin at time `now` with our hello. `shapes` are tried, in order, before the canonical decoder."""
+        self.state = State.HELLO
+        self.failure: Exception | None = None
+        self.features: FeaturesReply | None = None
+        self.canonical = 0
+        """Messages that no shape took; on a hot path this should not grow."""
+        self._shapes: dict[int, tuple[Shape[Any], ...]] = {}
+        for shape in shapes:
+            self._shapes[shape.type] = (*self._shapes.get(shape.type, ()), shape)
+        self._keepalive = keepalive
+        self._max_requests = max_requests
+        self._heard = now
+        self._asked = False
+        self._buffer = b""
+        self._out: list[bytes] = []
+        self._ledger: dict[int, int] = {}  # xid -> the type that answers it
+        self._forgotten: set[int] = set()  # of those, the ones nobody waits for any more
+        self._xid = 0
+        self.send(Hello.of((VERSION,)))
+
+    # -- in ------------------------------------------------------------------------------------------------------
+
+    def receive_data(self, data: bytes, now: float) -> list[Any]:
+        """Take bytes from the peer, cut anywhere; return what they complete, in order.
+
+        That is `Reply` for what answers a request, otherwise a shape's tuple or a message. Handshake and keepalive are
+        dealt with here: of those only the first features reply is returned, when the connection becomes READY.
+        """
+        self._heard = now
+        self._asked = False
+        if self.state is State.CLOSED:
+            return []
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        received: list[Any] = []
+        at, size = 0, len(data)
+        shapes = self._shapes if self.state is State.READY else None
+        while size - at >= HEADER:
+            length = data[at + 2] << 8 | data[at + 3]
+            end = at + length
+            if end > size and length >= HEADER:
+                break
+            if shapes is not None and data[at] == VERSION:
+                for shape in shapes.get(data[at + 1], ()):
+                    if (taken := shape.unpack(data, at, end)) is not None:
+                        received.append(taken)
+                        break
+                else:
+                    self._receive_frame(data[at:end], received)
+            else:
+                self._receive_frame(data[at:end] if length >= HEADER else data[at : at + HEADER], received)
+                shapes = self._shapes if self.state is State.READY else None
+            if self.closed:
+                return received
+            at = end
+        self._buffer = data[at:]
+        return received
+
+    def receive_eof(self) -> None:
+        """Note that the peer ended the connection."""
+        if self.state is not State.CLOSED:
+            self.close(RemoteProtocolError(f"the peer ended the connection while {self.state.value}", "6.3.1"))
+
+    def _receive_frame(self, frame: bytes, received: list[Any]) -> None:
+        """Decode and act on one frame. A shorter length than a header's was left in: the decoder says so."""
+        self.canonical += 1
+        try:
+            message = decode(frame)
+        except DecodeError as error:
+            self._refuse(error, frame)
+            return
+        if message.version != VERSION and message.TYPE not in (MessageType.HELLO, MessageType.ERROR):
+            self._refuse(RemoteProtocolError(f"version {message.version} after the handshake", "7.1"), frame)
+            return
+        if isinstance(message, UnknownMessage):
+            self.send(Error(ErrorType.BAD_REQUEST, BadRequestCode.BAD_TYPE, frame[:QUOTE], xid=message.xid))
+            return
+        state = TRANSITIONS.get((self.state, message.TYPE))
+        if state is None:
+            self._refuse(RemoteProtocolError(f"{type(message).__name__} while {self.state.value}", "6.3"), frame)
+        elif self.state is State.READY:
+            self._receive_ready(message, frame, received)
+        else:
+            self._receive_handshake(message, state, received)
+
+    def _receive_handshake(self, message: Message, state: State, received: list[Any]) -> None:
+        if isinstance(message, Hello):
+            if VERSION not in message.versions():
+                text = f"this controller speaks OpenFlow 1.3 (0x04) only, the peer {sorted(message.versions())}"
+                self.send(Error(ErrorType.HELLO_FAILED, HelloFailedCode.INCOMPATIBLE, text.encode(), xid=message.xid))
+                self.close(RemoteProtocolError(text, "6.3.1"))
+                return
+            self.send(FeaturesRequest())
+        elif isinstance(message, Error):
+            self.close(RemoteProtocolError(f"the peer refused the handshake: {message}", "6.3.1"))
+        elif isinstance(message, EchoRequest):
+            self.send(EchoReply(message.data, xid=message.xid))
+        elif isinstance(message, FeaturesReply):
+            self.features = message
+            received.append(message)
+        if self.state is not State.CLOSED:
+            self.state = state
+
+    def _receive_ready(self, message: Message, frame: bytes, received: list[Any]) -> None:
+        if isinstance(message, EchoRequest):
+            self.send(EchoReply(message.data, xid=message.xid))
+            return
+        expected = self._ledger.get(message.xid)
+        if expected is None:
+            if not isinstance(message, EchoReply):
+                received.append(message)
+            return
+        if message.TYPE not in (expected, MessageType.ERROR):
+            self._refuse(
+                RemoteProtocolError(f"{type(message).__name__} answers xid {message.xid:#x} of another type", "7.1"),
+                frame,
+            )
+            return
+        last = not (message.TYPE == MessageType.MULTIPART_REPLY and getattr(message, "flags", 0) & MORE)
+        if last:
+            del self._ledger[message.xid]
+        if message.xid not in self._forgotten:
+            received.append(Reply(message.xid, message, last))
+        elif last:
+            self._forgotten.discard(message.xid)
+
+    def _refuse(self, error: DecodeError | RemoteProtocolError, frame: bytes) -> None:
+        code = BadRequestCode.BAD_LEN if isinstance(error, DecodeError) else BadRequestCode.BAD_TYPE
+        if frame[0] != VERSION:
+            code = BadRequestCode.BAD_VERSION
+        self.send(Error(ErrorType.BAD_REQUEST, code, frame[:QUOTE], xid=int.from_bytes(frame[4:8], "big")))
+        self.close(error)
+
+    # -- out -----------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> None:
+        """Queue a message that needs no answer."""
+        self.write(message.encode())
+
+    def write(self, packed: bytes) -> None:
+        """Queue whole messages that are encoded already."""
+        if self.state is State.CLOSED:
+            raise LocalProtocolError("the connection is closed")
+        self._out.append(packed)
+
+    def request(self, message: Message) -> int:
+        """Queue a message whose answer is awaited, under an xid of ours, which is returned."""
+        if self.state is not State.READY:
+            raise LocalProtocolError(f"no requests while {self.state.value}")
+        if (answer := REPLIES.get(message.TYPE)) is None:
+            raise LocalProtocolError(f"{type(message).__name__} has no answer")
+        if len(self._ledger) >= self._max_requests:
+            raise LocalProtocolError(f"{self._max_requests} requests are unanswered")
+        while True:
+            self._xid = self._xid % _XID_MAX + 1  # 0 is for what is not a request
+            if self._xid not in self._ledger:
+                break
+        self.send(replace(message, xid=self._xid))
+        self._ledger[self._xid] = answer
+        return self._xid
+
+    def forget(self, xid: int) -> None:
+        """Stop waiting for an answer; when it comes after all it is discarded."""
+        if xid in self._ledger:
+            self._forgotten.add(xid)
+
+    def tick(self, now: float) -> None:
+        """Let time pass: ask a silent peer whether it is there, and give up on one that does not answer (6.4)."""
+        if self.state is State.CLOSED:
+            return
+        silence = now - self._heard
+        if silence >= self._keepalive.interval + self._keepalive.patience:
+            self.close(RemoteProtocolError(f"silent for {silence:.0f} s while {self.state.value}", "6.4"))
+        elif silence >= self._keepalive.interval and self.state is State.READY and not self._asked:
+            self._asked = True
+            self.send(EchoRequest())
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection has ended."""
+        return self.state is State.CLOSED
+
+    @property
+    def has_output(self) -> bool:
+        """Whether `data_to_send` has something."""
+        return bool(self._out)
+
+    def data_to_send(self) -> bytes:
+        """Hand over what is queued; also after `close`, since the last error message is for the peer."""
+        if not self._out:
+            return b""
+        out, self._out = self._out, []
+        return b"".join(out)
+
+    def close(self, failure: Exception | None = None) -> None:
+        """Become CLOSED; the first failure is kept."""
+        if self.state is State.CLOSED:
+            return
+        self.state = State.CLOSED
+        self.failure = failure
+        self._buffer = b""
