@@ -8,6 +8,7 @@ known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from daoli.routing.model import Endpoint, Host, Network
@@ -109,7 +110,12 @@ class View:
 
     def put_endpoint(self, endpoint: Endpoint) -> None:
         """Add an endpoint, or replace the one of that id."""
-        if endpoint.id in self.endpoints:
+        old = self.endpoints.get(endpoint.id)
+        if old is not None:
+            if replace(endpoint, name=old.name, labels=old.labels) == old:
+                self.endpoints[endpoint.id] = endpoint
+                self.by_ipv4[endpoint.ipv4].endpoint = endpoint  # the place stays, and the routes that lead there
+                return
             self.remove_endpoint(endpoint.id)
         switch = self.switches[self.hosts[endpoint.host].dpid]
         place = Place(endpoint, self.networks[endpoint.network], switch)
@@ -132,6 +138,10 @@ class View:
     def place_of(self, endpoint_id: str) -> Place:
         """Find an endpoint's place by its id; a KeyError if there is no such endpoint."""
         return self.by_ipv4[self.endpoints[endpoint_id].ipv4]
+
+    def place_at(self, switch: Switch, port: str) -> Place | None:
+        """Find the endpoint that should be at a port, by the port's name, whether the port is there or not."""
+        return self._by_host[switch.host.name].get(port)
 
     def network_of(self, ipv4: bytes) -> Network | None:
         """Find the network whose subnet holds an address, whether an endpoint has it or not."""

@@ -1,0 +1,297 @@
+"""From a punted packet to the bytes that answer it: the routing core's one object with state.
+
+`punted` is the hot path: nothing in it waits, logs or builds text. What it returns is written to the datapaths in
+order, so that on each channel the flows stand before the packet that needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from daoli.ofproto import FlowRemoved
+from daoli.ofproto.shapes import EMIT, Punt
+from daoli.routing.budget import Budget
+from daoli.routing.flows import (
+    ARRIVE,
+    COOKIE_ALL,
+    DENY,
+    DENY_COOKIE,
+    DENY_TYPE,
+    FORGET,
+    FORWARD,
+    KIND_MASK,
+    MUTE,
+    Cookie,
+    Ended,
+    Kind,
+    Priority,
+    pair_cookie,
+)
+from daoli.routing.model import ROUTER_MAC
+from daoli.routing.packet import (
+    HOST_UNREACHABLE,
+    NETWORK_UNREACHABLE,
+    PORT_UNREACHABLE,
+    PROHIBITED,
+    TIME_EXCEEDED,
+    Unreachable,
+    echo_reply,
+    ethernet,
+    forwarded,
+    icmp_error,
+    may_be_reported,
+)
+from daoli.routing.routes import BACK, FORTH, Route, RouteTable
+from daoli.routing.verdict import Outcome, Verdict, decide
+from daoli.routing.view import Place, View
+
+Write = tuple[int, bytes]
+"""A dpid, and whole messages for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSettings:
+    """Times and budgets of the routing core."""
+
+    idle_timeout: int = 30
+    """Seconds after which an unused route goes; every new conversation after that costs one punt."""
+    deny_timeout: int = 1
+    """Seconds for which a refused pair is dropped without asking: long for a scan, short for a person's retry."""
+    noise_timeout: int = 60
+    """Seconds for which an EtherType that is never routed (IPv6, LLDP) is dropped without asking."""
+    mute_timeout: int = 1
+    """Seconds for which a port that is over its budget is not heard. Its live routes go on."""
+    punt_rate: float = 500.0
+    """Punts a second that one container port may cause: new peers, not packets, so few need more than a handful."""
+    punt_burst: float = 1000.0
+    """Punts at once, for a container that greets all its peers when it starts."""
+    uplink_factor: float = 10.0
+    """How many times a port's budget the uplink has: it serves all containers of a host."""
+    icmp_rate: float = 50.0
+    """ICMP messages a second that routers send on behalf of one port's packets."""
+    icmp_burst: float = 100.0
+    """ICMP messages at once: a traceroute of 30 hops sends 90 probes."""
+    grace: float = 1.0
+    """Seconds after an installation in which punts of the same route are only passed on, not installed again."""
+
+
+class Answer(NamedTuple):
+    """What a punt leads to. `opened` is the route if it is new."""
+
+    outcome: Outcome | None
+    """None when the port is over its budget."""
+    verdict: Verdict | None
+    opened: Route | None
+    writes: list[Write]
+
+
+_REPORTED: Final[dict[Outcome, Unreachable]] = {
+    Outcome.DENIED: PROHIBITED,
+    Outcome.UNKNOWN_HOST: HOST_UNREACHABLE,
+    Outcome.UNREACHABLE: HOST_UNREACHABLE,
+    Outcome.UNKNOWN_NETWORK: NETWORK_UNREACHABLE,
+}
+"""Refusals that the sender is told of; of the others it hears nothing."""
+
+
+class Router:
+    """Judges punts against a view, and keeps the table of live routes."""
+
+    def __init__(self, view: View, settings: RouterSettings = RouterSettings(), first_route_id: int = 1) -> None:
+        self.view = view
+        self.settings = settings
+        self.routes = RouteTable(first_route_id)
+        self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
+        self.over_budget = 0
+        self._punts = Budget(settings.punt_rate, settings.punt_burst)
+        self._uplink_punts = Budget(
+            settings.punt_rate * settings.uplink_factor, settings.punt_burst * settings.uplink_factor
+        )
+        self._icmp = Budget(settings.icmp_rate, settings.icmp_burst)
+        self._muted: dict[tuple[int, int], float] = {}
+        self._denials: dict[int, float] = {}
+        self._believed: dict[int, list[tuple[Route, bytes]]] = {}
+
+    # -- punts ---------------------------------------------------------------------------------------------------
+
+    def punted(self, dpid: int, punt: Punt, now: float) -> Answer:
+        """Answer a packet that a registered host's datapath punted."""
+        port = (dpid, punt.in_port)
+        from_uplink = punt.in_port == self.view.switches[dpid].uplink
+        if not (self._uplink_punts if from_uplink else self._punts).take(port, now):
+            return Answer(None, None, None, self._mute(port, now, from_uplink=from_uplink))
+        verdict = decide(self.view, dpid, punt)
+        outcome = verdict.outcome
+        self.outcomes[outcome] += 1
+        if outcome is Outcome.FORWARD or outcome is Outcome.RESTORE:
+            return self._forward(verdict, punt, now)
+        if outcome is Outcome.EXPIRED:
+            return Answer(outcome, verdict, None, self._expired(verdict, punt, now, from_uplink=from_uplink))
+        if outcome is Outcome.ANSWER:
+            return Answer(outcome, verdict, None, self._gateway(verdict, punt, now))
+        return Answer(outcome, verdict, None, self._refuse(verdict, dpid, punt, now))
+
+    def _forward(self, verdict: Verdict, punt: Punt, now: float) -> Answer:
+        source, destination, frame = verdict.source, verdict.destination, verdict.frame
+        assert source is not None and destination is not None and frame is not None and verdict.judgement is not None  # noqa: S101, PT018 (what these two outcomes carry)
+        hops = 1 if verdict.outcome is Outcome.RESTORE or source.dpid == destination.dpid else 2
+        if frame.ttl <= hops:
+            writes = self._time_exceeded(verdict, punt.data, destination.switch.host.address, now)
+            return Answer(Outcome.EXPIRED, verdict, None, writes)
+        route = self.routes.find(source.ipv4 + destination.ipv4)
+        emit = EMIT.pack(0, destination.port_no, forwarded(punt.data, destination.mac, ROUTER_MAC, hops))
+        opened = None
+        if route is None:
+            route = opened = self.routes.open(source, destination, verdict.judgement, now)
+        elif route.alive == FORTH | BACK and now - route.installed < self.settings.grace:
+            return Answer(verdict.outcome, verdict, None, [(destination.dpid, emit)])
+        else:
+            route.renew(now)
+        writes = self.flows_of(route)
+        writes.append((destination.dpid, emit))
+        return Answer(verdict.outcome, verdict, opened, writes)
+
+    def flows_of(self, route: Route) -> list[Write]:
+        """Build all flows of a route, whose two places are live."""
+        a, b = route.source, route.destination
+        cookie, idle = pair_cookie(route.generation, route.id), self.settings.idle_timeout
+        if a.dpid == b.dpid:
+            back = FORWARD.pack(0, cookie, idle, b.port_no, b.mac, b.ipv4, a.ipv4, ROUTER_MAC, a.mac, a.port_no)
+            forth = FORWARD.pack(0, cookie, idle, a.port_no, a.mac, a.ipv4, b.ipv4, ROUTER_MAC, b.mac, b.port_no)
+            return [(b.dpid, back + forth)]
+        return [(b.dpid, _end(cookie, idle, b, a)), (a.dpid, _end(cookie, idle, a, b))]
+
+    # -- what is not forwarded -----------------------------------------------------------------------------------
+
+    def _refuse(self, verdict: Verdict, dpid: int, punt: Punt, now: float) -> list[Write]:
+        """Drop this kind of packet for a while, and tell the sender where that is fitting."""
+        settings, frame = self.settings, verdict.frame
+        seconds = settings.deny_timeout
+        if verdict.outcome is Outcome.UNKNOWN_PORT:
+            drop = MUTE.pack(0, DENY_COOKIE, seconds, Priority.MUTE, punt.in_port)
+        elif frame is not None:
+            drop = DENY.pack(0, DENY_COOKIE, seconds, punt.in_port, frame.eth_src, frame.ipv4_src, frame.ipv4_dst)
+        elif verdict.outcome is Outcome.NOT_IPV4 and (head := ethernet(punt.data)):
+            seconds = settings.noise_timeout
+            drop = DENY_TYPE.pack(0, DENY_COOKIE, seconds, punt.in_port, head[2])
+        else:
+            return []  # malformed: nothing to match on; the budget bounds it
+        self._denials[dpid] = max(self._denials.get(dpid, 0.0), now + seconds + 1)
+        writes = [(dpid, drop)]
+        kind = _REPORTED.get(verdict.outcome)
+        if kind is not None and verdict.source is not None and frame is not None:
+            writes += self._report(kind, verdict.source, punt.data, verdict, verdict.source.gateway, now)
+        return writes
+
+    def _expired(self, verdict: Verdict, punt: Punt, now: float, *, from_uplink: bool) -> list[Write]:
+        if verdict.source is None:
+            return []
+        router = (
+            self.view.switches[verdict.destination.dpid].host.address if from_uplink and verdict.destination else None
+        )
+        return self._time_exceeded(verdict, punt.data, router or verdict.source.gateway, now)
+
+    def _time_exceeded(self, verdict: Verdict, data: bytes, router: bytes, now: float) -> list[Write]:
+        assert verdict.source is not None  # noqa: S101 (the callers have one)
+        return self._report(TIME_EXCEEDED, verdict.source, data, verdict, router, now)
+
+    def _gateway(self, verdict: Verdict, punt: Punt, now: float) -> list[Write]:
+        """Be pinged; refuse everything else, as a router without services does."""
+        source, frame = verdict.source, verdict.frame
+        assert source is not None and frame is not None  # noqa: S101, PT018 (what this outcome carries)
+        reply = echo_reply(punt.data, frame, eth_src=ROUTER_MAC, eth_dst=source.mac)
+        if reply is None:
+            return self._report(PORT_UNREACHABLE, source, punt.data, verdict, source.gateway, now)
+        if source.port_no is None or not self._icmp.take((source.dpid, source.port_no), now):
+            return []
+        return [(source.dpid, EMIT.pack(0, source.port_no, reply))]
+
+    def _report(
+        self, kind: Unreachable, source: Place, data: bytes, verdict: Verdict, router: bytes, now: float
+    ) -> list[Write]:
+        """Send an ICMP error about a packet into the port of its sender, at most at the port's rate."""
+        frame = verdict.frame
+        if frame is None or source.port_no is None or not may_be_reported(data, frame):
+            return []
+        if not self._icmp.take((source.dpid, source.port_no), now):
+            return []
+        error = icmp_error(kind, data, frame, eth_src=ROUTER_MAC, eth_dst=source.mac, ipv4_src=router)
+        return [(source.dpid, EMIT.pack(0, source.port_no, error))]
+
+    def _mute(self, port: tuple[int, int], now: float, *, from_uplink: bool) -> list[Write]:
+        """Stop hearing a port that is over its budget; once, since what it sent meanwhile is still on its way here."""
+        self.over_budget += 1
+        if self._muted.get(port, 0.0) > now:
+            return []
+        dpid, in_port = port
+        self._muted[port] = now + self.settings.mute_timeout / 2
+        priority = Priority.MUTE_UPLINK if from_uplink else Priority.MUTE
+        return [(dpid, MUTE.pack(0, DENY_COOKIE, self.settings.mute_timeout, priority, in_port))]
+
+    # -- routes end ----------------------------------------------------------------------------------------------
+
+    def removed(self, message: Ended | FlowRemoved) -> Route | None:
+        """Take note of a flow_removed; return the route if that ended it."""
+        cookie = Cookie.parse(message.cookie)
+        if cookie is None or cookie.kind != Kind.PAIR:
+            return None
+        ipv4_src = message.ipv4_src if isinstance(message, Ended) else message.match.get("ipv4_src")
+        if ipv4_src is None:
+            return None
+        return self.routes.ended(cookie.route_id, cookie.generation, ipv4_src)
+
+    def revoke(self, routes: Iterable[Route]) -> tuple[list[Route], list[Write]]:
+        """End routes now: take them out of the table, and build what deletes their flows at both ends."""
+        taken = self.routes.take(routes)
+        return taken, [(dpid, forget(route)) for route in taken for dpid in route.dpids()]
+
+    def believe(self, route: Route, dpid: int, uplink_mac: bytes) -> None:
+        """Note an adopted route whose flows send to `uplink_mac` of a datapath that has not connected yet."""
+        self._believed.setdefault(dpid, []).append((route, uplink_mac))
+
+    def disbelieved(self, dpid: int) -> list[Route]:
+        """List the adopted routes that send to another MAC than the uplink of `dpid` now turns out to have."""
+        believed = self._believed.pop(dpid, [])
+        return [route for route, mac in believed if mac != self.view.switches[dpid].uplink_mac]
+
+    def lift_denials(self, now: float) -> list[Write]:
+        """Delete drop flows that may be wrong now that the world has changed."""
+        lift = FORGET.pack(0, DENY_COOKIE, KIND_MASK)
+        writes = [(dpid, lift) for dpid, until in self._denials.items() if until > now]
+        self._denials.clear()
+        return writes
+
+    def forget_port(self, dpid: int, port_no: int) -> None:
+        """Drop what is kept for a port that is gone."""
+        key = (dpid, port_no)
+        for budget in (self._punts, self._uplink_punts, self._icmp):
+            budget.forget(key)
+        self._muted.pop(key, None)
+
+
+def forget(route: Route) -> bytes:
+    """Build what deletes a route's flows on one datapath."""
+    return FORGET.pack(0, pair_cookie(route.generation, route.id), COOKIE_ALL)
+
+
+def _end(cookie: int, idle: int, here: Place, there: Place) -> bytes:
+    """Build one end of a route between two hosts: what arrives `here` from `there`, and what `here` sends there."""
+    switch = here.switch
+    arrive = ARRIVE.pack(
+        0, cookie, idle, switch.uplink, switch.uplink_mac, there.ipv4, here.ipv4, here.mac, here.port_no
+    )
+    forward = FORWARD.pack(
+        0,
+        cookie,
+        idle,
+        here.port_no,
+        here.mac,
+        here.ipv4,
+        there.ipv4,
+        switch.uplink_mac,
+        there.switch.uplink_mac,
+        switch.uplink,
+    )
+    return bytes(arrive + forward)
