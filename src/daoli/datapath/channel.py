@@ -1,0 +1,233 @@
+"""The asyncio listener for OpenFlow connections.
+
+Each connection is an `asyncio.Protocol` around a sans-IO `Connection`. What a datapath says is handed to the `Handler`
+by plain calls, inside `data_received`: nothing awaits between a packet_in and its answer. What one turn of the loop
+sends to a datapath leaves in one write. A datapath that does not read is disconnected when its bound is reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import structlog
+
+from daoli.datapath.datapath import Datapath
+from daoli.datapath.errors import DatapathError, ListenError
+from daoli.ofproto import FeaturesReply
+from daoli.ofproto.connection import Connection, Keepalive, Reply, State
+from daoli.ofproto.shapes import Shape
+
+log = structlog.get_logger(__name__)
+
+_TICK: Final = 1.0
+
+
+class Handler(Protocol):
+    """Who is told what datapaths say. The calls come from the event loop and must not block."""
+
+    def connected(self, datapath: Datapath) -> None:
+        """Note a datapath whose handshake is done."""
+
+    def received(self, datapath: Datapath, message: Any) -> None:
+        """Take one message or shape that answers no request."""
+
+    def disconnected(self, datapath: Datapath, failure: Exception | None) -> None:
+        """Note that a datapath's connection has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """Bounds of the OpenFlow channel."""
+
+    keepalive: Keepalive = field(default_factory=Keepalive)
+    handshake_timeout: float = 10.0
+    """Seconds from connection to features reply; what connects and says nothing does not stay."""
+    max_output: int = 16 * 1024 * 1024
+    """Bytes that a datapath may leave unread: some 100,000 flow_mods."""
+    max_connections: int = 4096
+    """Connections at once; further ones are closed as they come."""
+
+
+class Channel:
+    """The listener: accepts connections until `close`."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        settings: ChannelSettings = ChannelSettings(),
+        shapes: Sequence[Shape[Any]] = (),
+    ) -> None:
+        self.handler = handler
+        self.settings = settings
+        self.shapes = shapes
+        self.address: tuple[str, int] = ("", 0)
+        self.refused = 0
+        """Connections closed at once, being more than allowed."""
+        self._loop = asyncio.get_running_loop()
+        self._server: asyncio.Server | None = None
+        self._peers: set[_Peer] = set()
+        self._dirty: list[_Peer] = []
+        self._ticker: asyncio.TimerHandle | None = None
+
+    async def listen(self, host: str, port: int) -> None:
+        """Begin to accept; `address` then holds what port 0 became. Raises `ListenError`."""
+        try:
+            self._server = await self._loop.create_server(lambda: _Peer(self), host, port, backlog=1024)
+        except OSError as error:
+            raise ListenError(f"cannot listen for OpenFlow on {host}:{port}: {error.strerror or error}") from error
+        self.address = self._server.sockets[0].getsockname()[:2]
+        self._ticker = self._loop.call_later(_TICK, self._tick)
+
+    async def close(self) -> None:
+        """Stop to accept and end every connection. Flows stay on the datapaths."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        if self._server is not None:
+            self._server.close()
+        for peer in list(self._peers):
+            peer.end(None)
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        for peer in list(self._peers):
+            peer.tick(now)
+        self._ticker = self._loop.call_later(_TICK, self._tick)
+
+    def _flush_soon(self, peer: _Peer) -> None:
+        if not self._dirty:
+            self._loop.call_soon(self._flush)
+        self._dirty.append(peer)
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for peer in dirty:
+            peer.flush()
+
+
+class _Peer(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._time: Callable[[], float] = channel._loop.time  # noqa: SLF001 (two classes, one module)
+        self._received = channel.handler.received
+        self._opened = 0.0
+        self._dirty = False
+        self._ended = False
+        self._datapath: Datapath | None = None
+        self._connection: Connection
+        self._transport: asyncio.Transport
+        self._log = log
+
+    # -- asyncio.Protocol ----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (what TCP gives)
+        self._transport = transport
+        name = transport.get_extra_info("peername")
+        self._log = log.bind(peer=f"{name[0]}:{name[1]}" if name else "?")
+        channel = self._channel
+        if len(channel._peers) >= channel.settings.max_connections:  # noqa: SLF001
+            channel.refused += 1
+            self._ended = True
+            self._log.warning("openflow_connection_refused", connections=len(channel._peers))  # noqa: SLF001
+            transport.abort()
+            return
+        self._opened = self._time()
+        self._connection = Connection(self._opened, shapes=channel.shapes, keepalive=channel.settings.keepalive)
+        channel._peers.add(self)  # noqa: SLF001
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        if self._ended:
+            return
+        connection = self._connection
+        datapath = self._datapath
+        for message in connection.receive_data(bytes(data), self._time()):
+            if datapath is None:
+                datapath = self._greet(message)
+            elif type(message) is Reply:
+                datapath._receive_reply(message)  # noqa: SLF001
+            else:
+                self._received(datapath, message)
+        if connection.state is State.CLOSED:
+            self.end(connection.failure)
+        elif connection.has_output:
+            self.flush_soon()
+
+    def eof_received(self) -> None:
+        if not self._ended:
+            self._connection.receive_eof()
+            self.end(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.end(exc)
+
+    # -- the channel's calls -------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        connection = self._connection
+        connection.tick(now)
+        if connection.state is State.CLOSED:
+            self.end(connection.failure)
+        elif self._datapath is None and now - self._opened > self._channel.settings.handshake_timeout:
+            self.end(DatapathError(f"no handshake within {self._channel.settings.handshake_timeout:.0f} s"))
+        else:
+            self.flush()
+
+    def flush_soon(self, _: object = None) -> None:
+        if not self._dirty:
+            self._dirty = True
+            self._channel._flush_soon(self)  # noqa: SLF001
+
+    def flush(self) -> None:
+        self._dirty = False
+        if self._ended:
+            return
+        if data := self._connection.data_to_send():
+            self._transport.write(data)
+            unread = self._transport.get_write_buffer_size()
+            if unread > self._channel.settings.max_output:
+                self.end(DatapathError(f"{unread} bytes unread by the datapath"))
+
+    def end(self, failure: Exception | None) -> None:
+        """End the connection, once, and tell whoever waits for it."""
+        if self._ended:
+            return
+        self._ended = True
+        channel, connection, datapath = self._channel, self._connection, self._datapath
+        channel._peers.discard(self)  # noqa: SLF001
+        if last_words := connection.data_to_send():
+            self._transport.write(last_words)
+        connection.close(failure)
+        if failure is None:
+            self._transport.close()
+        else:
+            self._transport.close() if last_words else self._transport.abort()
+        if datapath is None:
+            self._log.info("openflow_handshake_failed", reason=str(failure or connection.failure or "closed"))
+            return
+        if not datapath.closed.done():
+            datapath.closed.set_result(failure)
+        channel.handler.disconnected(datapath, failure)
+
+    def _greet(self, message: Any) -> Datapath | None:
+        """Make the handle, when the connection is ready."""
+        if not isinstance(message, FeaturesReply):
+            return None
+        name = self._transport.get_extra_info("peername")
+        self._datapath = Datapath(
+            self._connection,
+            self._transport,
+            f"{name[0]}:{name[1]}" if name else "?",
+            message,
+            self._time(),
+            self.flush_soon,
+        )
+        self._channel.handler.connected(self._datapath)
+        return self._datapath
