@@ -1,0 +1,505 @@
+"""The fabric: connected datapaths and the routing core, kept true to the inventory.
+
+It is told three things, all by plain calls from the event loop: what datapaths say (`datapath.Handler`), what the
+inventory changed, and what the API asks. It writes the live half of the view, and nothing of it waits on the way of a
+punted packet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from typing import Any, Final
+
+import structlog
+
+from daoli.datapath.datapath import Datapath
+from daoli.datapath.errors import DatapathError
+from daoli.hosts.events import EventHub
+from daoli.hosts.inventory import Changed
+from daoli.hosts.reports import CutReport, Explanation, HostStatus, PlannedFlow, Quarantined, RouteReport
+from daoli.ofproto import (
+    Error,
+    FlowRemoved,
+    FlowStatsReply,
+    FlowStatsRequest,
+    PacketIn,
+    Port,
+    PortDescReply,
+    PortDescRequest,
+    PortReason,
+    PortStatus,
+    SetAsync,
+    decode,
+)
+from daoli.ofproto.shapes import Punt
+from daoli.routing.flows import FORGET, KIND_MASK, MAGIC, MAGIC_MASK, Cookie, Ended, Kind, static_flows
+from daoli.routing.model import Endpoint, Host, dpid_text, ipv4_text, mac_text
+from daoli.routing.policy import judge
+from daoli.routing.reconcile import Reconciler
+from daoli.routing.router import Answer, Router, Write
+from daoli.routing.routes import Route
+from daoli.routing.verdict import Outcome, obstacle
+from daoli.routing.view import Place, PortInfo, Switch, View
+
+log = structlog.get_logger(__name__)
+
+CONFIRM_TIMEOUT: Final = 5.0
+"""Seconds that a datapath has to answer the barrier after a change."""
+_REPORTS_KEPT: Final = 1024
+# 7.3.10: all reasons; as slave (second of each pair) only port changes. INVALID_TTL is off unless asked for.
+_ASYNC: Final = SetAsync(packet_in_mask=(0b111, 0), port_status_mask=(0b111, 0b111), flow_removed_mask=(0b1111, 0))
+_NO_MAC: Final = bytes(6)
+
+
+class Fabric:
+    """Connected datapaths, live routes, and what is known of both."""
+
+    def __init__(self, view: View, router: Router, events: EventHub, now: Callable[[], float]) -> None:
+        """`now` is the event loop's clock, in seconds."""
+        self.view = view
+        self.router = router
+        self.events = events
+        self.counters: dict[str, int] = {
+            "punts_total": 0,
+            "routes_opened_total": 0,
+            "routes_closed_total": 0,
+            "switch_errors_total": 0,
+            "unexpected_messages_total": 0,
+        }
+        self._now = now
+        self._datapaths: dict[int, Datapath] = {}
+        self._settled: set[int] = set()
+        self._foreign: dict[int, int] = {}
+        self._uplink_macs: dict[int, bytes] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reports: OrderedDict[int, asyncio.Task[CutReport]] = OrderedDict()
+
+    async def close(self) -> None:
+        """Stop what is under way. Flows stay on the datapaths."""
+        tasks = [*self._tasks, *self._reports.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- what datapaths say (datapath.Handler) ---------------------------------------------------------------------
+
+    def connected(self, datapath: Datapath) -> None:
+        """Take in a datapath; of two with one id the newer one wins."""
+        dpid = datapath.dpid
+        older = self._datapaths.get(dpid)
+        self._datapaths[dpid] = datapath
+        if older is not None:
+            log.warning("datapath_replaced", dpid=dpid_text(dpid), older=older.peer, newer=datapath.peer)
+            older.close(DatapathError("the same datapath id connected anew"))
+        if dpid in self.view.switches:
+            self._settle_soon(datapath)
+        else:
+            log.warning("datapath_unregistered", dpid=dpid_text(dpid), peer=datapath.peer)
+            self.events.publish("datapath.unregistered", dpid=dpid_text(dpid), peer=datapath.peer)
+
+    def received(self, datapath: Datapath, message: Any) -> None:
+        """Act on what a datapath says of itself."""
+        if type(message) is Punt:
+            self._punted(datapath, message)
+        elif isinstance(message, Ended | FlowRemoved):
+            self._ended(datapath, message)
+        elif isinstance(message, PacketIn):
+            if (punt := Punt.of(message)) is not None:
+                self._punted(datapath, punt)
+        elif isinstance(message, PortStatus):
+            self._port_changed(datapath, message)
+        elif isinstance(message, Error):
+            self.counters["switch_errors_total"] += 1
+            log.error("switch_error", dpid=dpid_text(datapath.dpid), error=str(message))
+        else:
+            self.counters["unexpected_messages_total"] += 1
+
+    def disconnected(self, datapath: Datapath, failure: Exception | None) -> None:
+        """Note that a datapath is gone; its flows, and the routes that they are part of, go on."""
+        dpid = datapath.dpid
+        if self._datapaths.get(dpid) is not datapath:
+            return
+        del self._datapaths[dpid]
+        self._settled.discard(dpid)
+        reason = str(failure or "closed")
+        log.warning("datapath_disconnected", dpid=dpid_text(dpid), peer=datapath.peer, reason=reason)
+        switch = self.view.switches.get(dpid)
+        if switch is None:
+            return
+        for port in switch.ports.values():
+            self.router.forget_port(dpid, port.number)
+        self.view.disconnect(dpid)
+        self.events.publish("host.disconnected", host=switch.host.name, dpid=dpid_text(dpid), reason=reason)
+
+    def _punted(self, datapath: Datapath, punt: Punt) -> None:
+        self.counters["punts_total"] += 1
+        switch = self.view.switches.get(datapath.dpid)
+        if switch is None or not switch.connected:
+            return
+        answer = self.router.punted(datapath.dpid, punt, self._now())
+        for dpid, data in answer.writes:
+            if (target := self._datapaths.get(dpid)) is not None:
+                target.write(data)
+        if answer.opened is not None:
+            self.counters["routes_opened_total"] += 1
+            if self.events.listening:
+                self._tell_opened(answer.opened)
+        elif answer.outcome is not Outcome.FORWARD and self.events.listening:
+            self._tell_refused(switch, punt, answer)
+
+    def _ended(self, datapath: Datapath, message: Ended | FlowRemoved) -> None:
+        route = self.router.removed(message)
+        if route is not None:
+            self.counters["routes_closed_total"] += 1
+            if self.events.listening:
+                self._tell_closed(route, "idle")
+
+    def _port_changed(self, datapath: Datapath, message: PortStatus) -> None:
+        dpid = datapath.dpid
+        switch = self.view.switches.get(dpid)
+        if switch is None or not switch.connected:
+            return  # the whole list is asked for when the datapath settles
+        port = message.port
+        place = self.view.place_at(switch, port.name)
+        before = (place.port_no if place else None, switch.uplink, switch.uplink_mac)
+        if message.reason == PortReason.DELETE:
+            self.view.remove_port(dpid, port.name)
+            self.router.forget_port(dpid, port.port_no)
+        else:
+            self.view.put_port(dpid, _port_info(port))
+        if place is not None and place.port_no != before[0]:
+            log.info("port", dpid=dpid_text(dpid), port=port.name, number=place.port_no, endpoint=place.endpoint.id)
+            self._revoke(self.router.routes.of_endpoint(place.endpoint.id), "port changed")
+        self._write(self.router.lift_denials(self._now()))
+        if (switch.uplink, switch.uplink_mac) != before[1:]:
+            log.warning("uplink_changed", dpid=dpid_text(dpid), number=switch.uplink, mac=mac_text(switch.uplink_mac))
+            self._settle_soon(datapath)
+
+    # -- a datapath settles ----------------------------------------------------------------------------------------
+
+    def _settle_soon(self, datapath: Datapath) -> None:
+        self._spawn(self._settle(datapath), datapath)
+
+    async def _settle(self, datapath: Datapath) -> None:
+        """Learn a datapath's ports, and make its flow table what it should be."""
+        dpid = datapath.dpid
+        datapath.send(_ASYNC)
+        ports = [port async for part in datapath.multipart(PortDescRequest(), PortDescReply) for port in part.ports]
+        switch = self.view.switches.get(dpid)
+        if switch is None or self._datapaths.get(dpid) is not datapath:
+            return  # the host was removed, or the datapath replaced, meanwhile
+        self.view.set_ports(dpid, map(_port_info, ports))
+        self._check_uplink(switch)
+        started = self._now()
+        reconciler = Reconciler(self.router, switch, started)
+        async for part in datapath.multipart(FlowStatsRequest(), FlowStatsReply):
+            for flow in part.flows:
+                reconciler.take(flow)
+        if self.view.switches.get(dpid) is not switch or self._datapaths.get(dpid) is not datapath:
+            return
+        repair = reconciler.finish(self._now())
+        if repair.writes:
+            datapath.write(b"".join(repair.writes))
+        self._write(self.router.lift_denials(self._now()))
+        for route in repair.ended:
+            self._tell_closed(route, "gone when its host reconnected")
+        await datapath.barrier()
+        self._foreign[dpid] = repair.foreign
+        newly = dpid not in self._settled
+        self._settled.add(dpid)
+        log.info(
+            "datapath_settled",
+            dpid=dpid_text(dpid),
+            host=switch.host.name,
+            peer=datapath.peer,
+            ports=len(ports),
+            static_added=repair.static_added,
+            stale_removed=repair.stale_removed,
+            adopted=repair.adopted,
+            foreign=repair.foreign,
+        )
+        if newly:
+            self.events.publish("host.connected", host=switch.host.name, dpid=dpid_text(dpid), adopted=repair.adopted)
+
+    def _check_uplink(self, switch: Switch) -> None:
+        """Cut the routes that lead by an uplink which is not what it was."""
+        dpid = switch.dpid
+        known = self._uplink_macs.get(dpid, switch.uplink_mac)
+        cut = self.router.disbelieved(dpid)
+        if switch.uplink_mac != known:
+            cut += [r for r in self.router.routes.of_datapath(dpid) if len(r.dpids()) > 1]
+        if switch.uplink_mac != _NO_MAC:
+            self._uplink_macs[dpid] = switch.uplink_mac
+        self._revoke(cut, "uplink changed")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], datapath: Datapath) -> None:
+        task = asyncio.get_running_loop().create_task(self._supervise(work, datapath))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _supervise(self, work: Coroutine[Any, Any, None], datapath: Datapath) -> None:
+        """Let one datapath's trouble end that datapath's connection, and nothing else: it will come again."""
+        try:
+            await work
+        except (DatapathError, TimeoutError) as error:
+            if datapath.alive:
+                text = str(error) or "no answer in time"
+                log.warning("datapath_failed", dpid=dpid_text(datapath.dpid), peer=datapath.peer, error=text)
+                datapath.close(error)
+        except Exception as error:
+            log.exception("datapath_supervision", dpid=dpid_text(datapath.dpid), peer=datapath.peer)
+            datapath.close(error)
+
+    # -- what the inventory changed --------------------------------------------------------------------------------
+
+    def changed(self, change: Changed) -> None:
+        """Follow a change that the inventory has put into the view: cut what it affects, at both ends, at once."""
+        cut: list[Route] = []
+        for was, now in change.endpoints:
+            if was is not None and (now is None or replace(now, name=was.name, labels=was.labels) != was):
+                cut += self.router.routes.of_endpoint(was.id)
+        left = [was for was, now in change.hosts if was is not None and (now is None or now.dpid != was.dpid)]
+        for host in left:
+            cut += self.router.routes.of_datapath(host.dpid)
+        reports, dpids = self._revoke(cut, "inventory changed")
+        for host in left:
+            dpids.add(host.dpid)
+            self._leave(host)
+        self._write(self.router.lift_denials(self._now()))
+        for was, now in change.hosts:
+            if now is None or (was is not None and (was.dpid, was.uplink) == (now.dpid, now.uplink)):
+                continue
+            if (datapath := self._datapaths.get(now.dpid)) is not None:
+                self._settle_soon(datapath)
+        self._tell_inventory(change)
+        if dpids:
+            names = {was.dpid: was.name for was, _ in change.hosts if was is not None}
+            names |= {host.dpid: host.name for host in self.view.hosts.values()}
+            task = asyncio.get_running_loop().create_task(self._confirm(reports, dpids, names))
+            self._reports[change.revision] = task
+            while len(self._reports) > _REPORTS_KEPT:
+                self._reports.popitem(last=False)
+
+    async def confirmed(self, revision: int) -> CutReport:
+        """Wait until the datapaths have confirmed what the change of this revision cut, or failed to."""
+        task = self._reports.get(revision)
+        return await asyncio.shield(task) if task is not None else CutReport()
+
+    def _leave(self, host: Host) -> None:
+        """Take all that is ours off a datapath whose host is gone; it stays connected, in quarantine."""
+        self._settled.discard(host.dpid)
+        self._uplink_macs.pop(host.dpid, None)
+        if (datapath := self._datapaths.get(host.dpid)) is not None:
+            datapath.write(FORGET.pack(0, MAGIC << 48, MAGIC_MASK))
+
+    def _revoke(self, routes: Iterable[Route], why: str) -> tuple[list[RouteReport], set[int]]:
+        taken, writes = self.router.revoke(routes)
+        self._write(writes)
+        self.counters["routes_closed_total"] += len(taken)
+        for route in taken:
+            self._tell_closed(route, why)
+        return [self._report(route) for route in taken], {dpid for dpid, _ in writes}
+
+    async def _confirm(self, cut: list[RouteReport], dpids: set[int], names: dict[int, str]) -> CutReport:
+        async def barrier(dpid: int) -> str | None:
+            datapath = self._datapaths.get(dpid)
+            try:
+                if datapath is not None:
+                    await datapath.barrier(timeout=CONFIRM_TIMEOUT)
+                    return None
+            except (DatapathError, TimeoutError):
+                pass
+            return names.get(dpid, dpid_text(dpid))
+
+        failed = await asyncio.gather(*(barrier(dpid) for dpid in dpids))
+        return CutReport(tuple(cut), tuple(sorted(name for name in failed if name)))
+
+    def _write(self, writes: Iterable[Write]) -> None:
+        for dpid, data in writes:
+            if (datapath := self._datapaths.get(dpid)) is not None:
+                datapath.write(data)
+
+    # -- what the API asks -----------------------------------------------------------------------------------------
+
+    def host_status(self, name: str) -> HostStatus:
+        """Tell the live half of a registered host."""
+        host = self.view.hosts[name]
+        switch = self.view.switches[host.dpid]
+        datapath = self._datapaths.get(host.dpid)
+        return HostStatus(
+            connected=datapath is not None and host.dpid in self._settled,
+            peer=datapath.peer if datapath else None,
+            connected_seconds=self._now() - datapath.connected_at if datapath else None,
+            static_flows=len(static_flows(switch.uplink, switch.uplink_mac)) if datapath else 0,
+            live_routes=len(self.router.routes.of_datapath(host.dpid)),
+            ports={port.name: port.number for port in switch.ports.values()},
+            problems=tuple(self._problems(switch, datapath)),
+        )
+
+    def _problems(self, switch: Switch, datapath: Datapath | None) -> Iterable[str]:
+        host = switch.host
+        if datapath is None:
+            yield f"no datapath {dpid_text(host.dpid)} is connected: check ovs-vsctl show on {host.name}"
+            return
+        if host.dpid not in self._settled:
+            yield "its flow table is being read"
+            return
+        if switch.uplink is None:
+            yield f"the bridge has no port {host.uplink}: cross-host traffic is impossible"
+        for endpoint in self.view.endpoints_of(host.name):
+            if endpoint.port not in switch.ports:
+                yield f"the bridge has no port {endpoint.port}, which endpoint {endpoint.id} should have"
+        if foreign := self._foreign.get(host.dpid):
+            yield f"{foreign} flows on the bridge are not daoli's; they are left alone"
+
+    def quarantined(self) -> list[Quarantined]:
+        """List the datapaths that are connected and belong to no host."""
+        now = self._now()
+        return [
+            Quarantined(dpid, datapath.peer, now - datapath.connected_at)
+            for dpid, datapath in self._datapaths.items()
+            if dpid not in self.view.switches
+        ]
+
+    async def routes(self) -> list[RouteReport]:
+        """List live routes, with the counters that their datapaths hold now."""
+        routes = list(self.router.routes)
+        dpids = {dpid for route in routes for dpid in route.dpids()}
+        counted: dict[tuple[int, bytes], tuple[int, int]] = {}
+        await asyncio.gather(*(self._count(dpid, counted) for dpid in dpids))
+        reports = []
+        for route in routes:
+            packets, size = counted.get((route.id, route.source.ipv4), (None, None))
+            packets_back, size_back = counted.get((route.id, route.destination.ipv4), (None, None))
+            reports.append(
+                replace(
+                    self._report(route), packets=packets, bytes=size, packets_back=packets_back, bytes_back=size_back
+                )
+            )
+        return reports
+
+    async def _count(self, dpid: int, counted: dict[tuple[int, bytes], tuple[int, int]]) -> None:
+        """Read the counters of the flows at routes' sources; a datapath that fails is left out."""
+        datapath = self._datapaths.get(dpid)
+        if datapath is None:
+            return
+        request = FlowStatsRequest(cookie=MAGIC << 48 | Kind.PAIR << 40, cookie_mask=KIND_MASK)
+        try:
+            async for part in datapath.multipart(request, FlowStatsReply, timeout=CONFIRM_TIMEOUT):
+                for flow in part.flows:
+                    cookie, source = Cookie.parse(flow.cookie), flow.match.get("ipv4_src")
+                    if cookie is not None and source is not None and "eth_src" in flow.match:
+                        counted[cookie.route_id, source] = (flow.packet_count, flow.byte_count)
+        except (DatapathError, TimeoutError) as error:
+            log.warning("counters_missing", dpid=dpid_text(dpid), error=str(error) or "no answer in time")
+
+    def explain(
+        self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
+    ) -> Explanation:
+        """Say what would happen to a packet, by the functions that decide and install."""
+        a, b = self.view.place_of(source.id), self.view.place_of(destination.id)
+        judgement = judge(source, destination)
+        problem = obstacle(a, b)
+        live = self.router.routes.find(a.ipv4 + b.ipv4)
+        flows: tuple[PlannedFlow, ...] = ()
+        if judgement.allowed and not problem:
+            planned = self.router.flows_of(Route(0, a, b, judgement, self._now()))
+            flows = tuple(
+                PlannedFlow(self.view.switches[dpid].host.name, text)
+                for dpid, data in planned
+                for text in _flow_texts(data)
+            )
+        return Explanation(
+            source=source.id,
+            destination=destination.id,
+            protocol=protocol,
+            port=port,
+            allowed=judgement.allowed,
+            deliverable=judgement.allowed and not problem,
+            reason=judgement.reason,
+            rule=judgement.rule,
+            problems=(problem,) if problem else (),
+            path=(source.host,) if source.host == destination.host else (source.host, destination.host),
+            flows=flows,
+            live_route=live.id if live else None,
+        )
+
+    def _report(self, route: Route) -> RouteReport:
+        return RouteReport(
+            id=route.id,
+            source=route.source.endpoint.id,
+            destination=route.destination.endpoint.id,
+            source_host=route.source.endpoint.host,
+            destination_host=route.destination.endpoint.host,
+            granularity="pair",
+            reason=route.judgement.reason,
+            age_seconds=self._now() - route.opened,
+        )
+
+    # -- what is told ----------------------------------------------------------------------------------------------
+
+    def _tell_opened(self, route: Route) -> None:
+        self.events.publish(
+            "route.opened",
+            route=route.id,
+            source=route.source.endpoint.id,
+            destination=route.destination.endpoint.id,
+            reason=route.judgement.reason,
+        )
+
+    def _tell_closed(self, route: Route, why: str) -> None:
+        self.events.publish(
+            "route.closed",
+            route=route.id,
+            source=route.source.endpoint.id,
+            destination=route.destination.endpoint.id,
+            why=why,
+            seconds=round(self._now() - route.opened, 3),
+        )
+
+    def _tell_refused(self, switch: Switch, punt: Punt, answer: Answer) -> None:
+        verdict = answer.verdict
+        if verdict is None or verdict.outcome in (Outcome.ANSWER, Outcome.RESTORE):
+            return
+        frame = verdict.frame
+        self.events.publish(
+            "packet.refused",
+            outcome=verdict.outcome.value,
+            host=switch.host.name,
+            port=punt.in_port,
+            source=_name_of(verdict.source),
+            destination=_name_of(verdict.destination),
+            ipv4_src=ipv4_text(frame.ipv4_src) if frame else None,
+            ipv4_dst=ipv4_text(frame.ipv4_dst) if frame else None,
+            reason=verdict.problem or (verdict.judgement.reason if verdict.judgement else verdict.outcome.value),
+        )
+
+    def _tell_inventory(self, change: Changed) -> None:
+        for kind, pairs, name in (
+            ("host", change.hosts, lambda host: host.name),
+            ("network", change.networks, lambda network: network.name),
+            ("endpoint", change.endpoints, lambda endpoint: endpoint.id),
+        ):
+            for was, now in pairs:
+                verb = "added" if was is None else "removed" if now is None else "changed"
+                self.events.publish(f"{kind}.{verb}", **{kind: name(now if now is not None else was)})
+
+
+def _name_of(place: Place | None) -> str | None:
+    return place.endpoint.id if place is not None else None
+
+
+def _port_info(port: Port) -> PortInfo:
+    return PortInfo(port.port_no, port.name, port.hw_addr)
+
+
+def _flow_texts(data: bytes) -> Iterable[str]:
+    """Decode packed messages, each to a line as ``ovs-ofctl`` writes it."""
+    at = 0
+    while at < len(data):
+        end = at + int.from_bytes(data[at + 2 : at + 4], "big")
+        yield str(decode(data[at:end]))
+        at = end
