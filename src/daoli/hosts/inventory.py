@@ -249,10 +249,11 @@ class Mirror:
     def apply(self, revision: int, changes: Iterable[tuple[str, bytes | None, int]]) -> Changed:
         """Take keys, values (None: deleted) and revisions, and bring the view as near to them as it may come."""
         batch = _Batch(self)
+        left_out = dict(self._left_out)
         for key, value, at in changes:
             self._take(key, value, at)
             batch.touch(key)
-        for key in self._left_out:
+        for key in left_out:
             batch.touch(key)
         self.revision = revision
         # What goes or moves gives up its claims first, so that two may exchange them within a batch. The view wants
@@ -260,9 +261,13 @@ class Mirror:
         for kind in ("endpoints", "networks", "hosts"):
             for key in batch.keys(kind):
                 self._release(key, batch)
-        for kind in ("hosts", "networks", "endpoints"):
-            for key in batch.keys(kind):
-                self._put(key, batch)
+        for _ in range(2):  # what finds no place at first may fit in the place of what had to go later
+            for kind in ("hosts", "networks", "endpoints"):
+                for key in batch.keys(kind):
+                    self._put(key, batch)
+        for key, reason in self._left_out.items():
+            if reason != left_out.get(key):
+                log.error("inventory_entry_left_out", key=key, reason=reason)
         return batch.changed(revision)
 
     def _take(self, key: str, value: bytes | None, at: int) -> None:
@@ -288,21 +293,19 @@ class Mirror:
         if new is None or not _in_place(old, new):
             self._take_out(key, batch)
         else:
-            self._unclaim(key, old)
+            self._unclaim(key, set(claims(old)) - set(claims(new)))
 
     def _put(self, key: str, batch: _Batch) -> None:
         record = self._wanted.get(key)
-        why_before = self._left_out.pop(key, None)
+        self._left_out.pop(key, None)
         if record is None or record == self.shown(key):
             return
         fault = self.fault(record, {key})
         if fault is None:
             self._show(key, record)
-            return
-        self._take_out(key, batch)
-        self._left_out[key] = fault.detail
-        if fault.detail != why_before:
-            log.error("inventory_entry_left_out", key=key, reason=fault.detail)
+        else:
+            self._take_out(key, batch)
+            self._left_out[key] = fault.detail
 
     def _show(self, key: str, record: Record) -> None:
         match record:
@@ -323,7 +326,7 @@ class Mirror:
         for endpoint in self._on(record):
             batch.touch(endpoint_key(endpoint.id))
             self._take_out(endpoint_key(endpoint.id), batch)
-        self._unclaim(key, record)
+        self._unclaim(key, claims(record))
         match record:
             case Host():
                 self.view.remove_host(record.name)
@@ -341,8 +344,8 @@ class Mirror:
             case Endpoint():
                 return []
 
-    def _unclaim(self, key: str, record: Record) -> None:
-        for claim in claims(record):
+    def _unclaim(self, key: str, given_up: Iterable[Claim]) -> None:
+        for claim in given_up:
             if self._claims.get(claim.what) == key:
                 del self._claims[claim.what]
 
