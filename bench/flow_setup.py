@@ -26,6 +26,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 import uvloop
@@ -151,10 +152,9 @@ async def post_inventory(api: str, datapaths: int) -> None:
 
 class _Echo(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        assert isinstance(self._transport, asyncio.Transport)  # noqa: S101 (TCP gives one)
         self._transport.write(data)
 
 
@@ -186,8 +186,8 @@ async def time_echo(port: int, count: int) -> list[float]:
 
     class Client(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            assert isinstance(transport, asyncio.Transport)  # noqa: S101
-            self.transport, self.got, self.times = transport, 0, list[float]()
+            self.transport = cast("asyncio.Transport", transport)
+            self.got, self.times = 0, list[float]()
             self.send()
 
         def send(self) -> None:

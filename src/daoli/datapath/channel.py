@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import structlog
 
@@ -127,8 +127,7 @@ class _Peer(asyncio.Protocol):
     # -- asyncio.Protocol ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (what TCP gives)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
         name = transport.get_extra_info("peername")
         self._log = log.bind(peer=f"{name[0]}:{name[1]}" if name else "?")
         channel = self._channel
@@ -136,7 +135,7 @@ class _Peer(asyncio.Protocol):
             channel.refused += 1
             self._ended = True
             self._log.warning("openflow_connection_refused", connections=len(channel._peers))  # noqa: SLF001
-            transport.abort()
+            self._transport.abort()
             return
         self._opened = self._time()
         self._connection = Connection(self._opened, shapes=channel.shapes, keepalive=channel.settings.keepalive)

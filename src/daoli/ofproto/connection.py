@@ -13,8 +13,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from daoli.ofproto.constants import VERSION, MessageType
-from daoli.ofproto.error_codes import BadRequestCode, ErrorType, HelloFailedCode
+from daoli.ofproto.constants import VERSION, BadRequestCode, ErrorType, HelloFailedCode, MessageType
 from daoli.ofproto.errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from daoli.ofproto.handshake import FeaturesReply, FeaturesRequest
 from daoli.ofproto.message import Message, UnknownMessage, decode

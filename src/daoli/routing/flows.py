@@ -376,19 +376,19 @@ def _arp_flows() -> tuple[FlowMod, ...]:
 
 
 def _move(src: str, dst: str) -> RegMove:
-    """Copy a whole field to another of its size, both by their OXM names, as Open vSwitch reports them."""
+    """Copy a whole field to another of its size; by NXM headers, since those are what Open vSwitch reports back."""
     return RegMove(FIELDS[src].bits, 0, 0, FIELDS[src].header, FIELDS[dst].header)
 
 
 def _arp_answer() -> tuple[Action, ...]:
     return (
-        _move("eth_src", "eth_dst"),
+        _move("nxm_of_eth_src", "nxm_of_eth_dst"),
         SetField.of(eth_src=ROUTER_MAC),
         SetField.of(arp_op=_ARP_REPLY),
-        _move("arp_sha", "arp_tha"),
+        _move("nxm_nx_arp_sha", "nxm_nx_arp_tha"),
         SetField.of(arp_sha=ROUTER_MAC),
-        _move("arp_spa", "reg0"),
-        _move("arp_tpa", "arp_spa"),
-        _move("reg0", "arp_tpa"),
+        _move("nxm_of_arp_spa", "reg0"),
+        _move("nxm_of_arp_tpa", "nxm_of_arp_spa"),
+        _move("reg0", "nxm_of_arp_tpa"),
         Output(PortNo.IN_PORT),
     )

@@ -139,7 +139,7 @@ class Router:
         hops = 1 if verdict.outcome is Outcome.RESTORE or source.dpid == destination.dpid else 2
         if frame.ttl <= hops:
             writes = self._time_exceeded(verdict, punt.data, destination.switch.host.address, now)
-            return Answer(Outcome.EXPIRED, verdict, None, writes)
+            return Answer(Outcome.EXPIRED, verdict._replace(outcome=Outcome.EXPIRED), None, writes)
         route = self.routes.find(source.ipv4 + destination.ipv4)
         emit = EMIT.pack(0, destination.port_no, forwarded(punt.data, destination.mac, ROUTER_MAC, hops))
         opened = None
