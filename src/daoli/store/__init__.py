@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daoli.store.base import Store
+from daoli.store.base import StateLocked, StateUnusable, Store, StoreUnavailable
 from daoli.store.memory import MemoryStore
 from daoli.store.sqlite import SqliteStore
+
+__all__ = ["StateLocked", "StateUnusable", "Store", "StoreUnavailable", "open_store"]
 
 
 async def open_store(state: Path | None) -> Store:
