@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from daoli.ofproto.constants import MatchType
-from daoli.ofproto.errors import DecodeError, EncodeError
+from daoli.ofproto.errors import DecodeError
 from daoli.ofproto.fields import Requirement, field_named
 from daoli.ofproto.oxm import OXM, MaskedValue, Oxm
 from daoli.ofproto.wire import Many, Reader, Wire
@@ -147,7 +147,7 @@ class MatchWire(Wire):
     def write(self, value: Any) -> bytes:
         """Give a match and its padding."""
         if not isinstance(value, Match):
-            raise EncodeError(type(value).__name__, "is not a Match")
+            raise TypeError(f"{value!r} is not a Match")
         body = self._oxms.write(value.oxms)
         length = 4 + len(body)
         return self._head.pack(MatchType.OXM, length) + body + bytes(-length % 8)

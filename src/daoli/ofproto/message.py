@@ -14,7 +14,7 @@ from construct import ConstructError
 
 from daoli.ofproto.constants import VERSION, MessageType
 from daoli.ofproto.errors import DecodeError, EncodeError
-from daoli.ofproto.text import describe
+from daoli.ofproto.text import describe, value_text
 from daoli.ofproto.wire import Reader, Structure, wired
 
 HEADER = struct.Struct("!BBHI")
@@ -22,6 +22,9 @@ HEADER = struct.Struct("!BBHI")
 
 ANY_VERSION = frozenset({MessageType.HELLO, MessageType.ERROR})
 """What may come in another version than ours: both serve to agree on one (6.3.1)."""
+
+
+_IN_TITLE = ("xid", "version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class Message(Structure):
         if length > 0xFFFF:
             raise EncodeError(name, f"{length} bytes are more than a message can have")
         kind = self.type_number()
+        if self.version != VERSION and kind not in ANY_VERSION:
+            raise EncodeError(f"{name}.version", f"{self.version!r} is only for a hello or an error")
         for field, value, bits in (("xid", self.xid, 32), ("version", self.version, 8), ("type", kind, 8)):
             if not 0 <= value < 1 << bits:
                 raise EncodeError(f"{name}.{field}", f"{value!r} is not an unsigned number of {bits} bits")
@@ -68,7 +73,8 @@ class Message(Structure):
 
     def detail(self) -> str:
         """Say what is in the message, for people."""
-        return " ".join(f"{f.name}={getattr(self, f.name)!s}" for f in fields(self) if f.name not in ("xid", "version"))
+        named = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return " ".join(f"{name}={value_text(name, value)}" for name, value in named if name not in _IN_TITLE)
 
     def __str__(self) -> str:
         return describe(self)

@@ -114,7 +114,7 @@ class OxmWire(Wire):
     def write(self, value: Any) -> bytes:
         """Give header and payload, which must agree about the length."""
         if not isinstance(value, Oxm):
-            raise EncodeError(type(value).__name__, "is not a match field")
+            raise TypeError(f"{value!r} is not a match field")
         if not 0 <= value.header <= 0xFFFF_FFFF or len(value.payload) != value.header & 0xFF:
             raise EncodeError(
                 "Oxm.header", f"{value.header:#x} does not announce {len(value.payload)} bytes of payload"

@@ -7,7 +7,7 @@ from construct import Bytes, Int8ub, Int32ub, Padding
 
 from daoli.ofproto.constants import MessageType, PortReason
 from daoli.ofproto.message import Message, message
-from daoli.ofproto.text import name_of, port_text
+from daoli.ofproto.text import name_of, port_text, value_text
 from daoli.ofproto.wire import U32, Structure, Text, wired
 
 
@@ -29,7 +29,7 @@ class Port(Structure):
     max_speed: U32 = 0
 
     def __str__(self) -> str:
-        name = f"{port_text(self.port_no)}({self.name})"
+        name = f"{port_text(self.port_no)}({value_text('name', self.name)})"
         return f"{name} addr={self.hw_addr.hex(':')} config={self.config:#x} state={self.state:#x}"
 
 

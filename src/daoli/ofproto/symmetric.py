@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from construct import GreedyBytes, Int32ub
+from construct import GreedyBytes
 
 from daoli.ofproto.constants import HelloElementType, MessageType, error_name
 from daoli.ofproto.message import Message, message
-from daoli.ofproto.wire import U16, Many, Structure, Tlv, wired
+from daoli.ofproto.wire import U16, Many, Structure, Tlv, Words, wired
 
 
 class HelloElement(Structure):
@@ -36,7 +36,7 @@ HELLO_ELEMENT = Tlv("a hello element", UnknownHelloElement, "7.5.1", counts_padd
 class VersionBitmap(HelloElement):
     """The versions its sender speaks: version v is bit v % 32 of word v // 32."""
 
-    bitmaps: Annotated[tuple[int, ...], Many(Int32ub)]
+    bitmaps: Annotated[tuple[int, ...], Words()]
 
     @classmethod
     def of(cls, versions: Iterable[int]) -> "VersionBitmap":

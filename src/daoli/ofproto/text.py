@@ -29,7 +29,7 @@ from daoli.ofproto.actions import (
     SetQueue,
     UnknownAction,
 )
-from daoli.ofproto.constants import EtherType, FlowModFlags, IpProto, PortNo
+from daoli.ofproto.constants import TABLE_ALL, EtherType, FlowModFlags, IpProto, PortNo
 from daoli.ofproto.fields import BY_KEY
 from daoli.ofproto.instructions import (
     ApplyActions,
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PRIORITY = 0x8000
 """The priority that Open vSwitch leaves unsaid."""
+
+_VID_PRESENT = 0x1000  # OFPVID_PRESENT (7.2.3.7): there is a tag
 
 FLAG_WORDS = (
     (FlowModFlags.SEND_FLOW_REM, "send_flow_rem"),
@@ -72,7 +74,27 @@ def port_text(port: int) -> str:
 
 def describe(message: "Message") -> str:
     """Give a message as one line (a list of flows or ports has one line each)."""
-    return f"{message.title()} (xid={message.xid:#x}): {message.detail()}".rstrip(": ")
+    head = f"{message.title()} (xid={message.xid:#x})"
+    detail = message.detail()
+    return f"{head}: {detail}" if detail else head
+
+
+def value_text(name: str, value: object) -> str:
+    """Write a field's value: bytes, cookies and bitmaps in hex, ports by name, a match as a flow has it."""
+    if isinstance(value, Match):
+        return match_text(value) or "any"
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, str):
+        return value if value.isprintable() else repr(value)
+    if isinstance(value, int):
+        if name in ("port_no", "out_port"):
+            return port_text(value)
+        return f"{value:#x}" if name in _HEX else str(value)
+    return str(value)
+
+
+_HEX = ("datapath_id", "capabilities", "cookie", "cookie_mask", "config", "state")
 
 
 def flow_text(
@@ -113,6 +135,7 @@ _TYPE_WORDS: dict[int | None, str] = {
     EtherType.IPV4: "ip",
     EtherType.IPV6: "ipv6",
     EtherType.ARP: "arp",
+    EtherType.RARP: "rarp",
     EtherType.MPLS: "mpls",
     EtherType.MPLS_MULTICAST: "mplsm",
 }
@@ -189,15 +212,26 @@ def _oxm_text(oxm: Oxm) -> str:
     field = oxm.field
     if field is None:
         return f"{oxm.name}={oxm.payload.hex()}"
+    if field.name == "vlan_vid":
+        return _vlan_text(oxm)
     word, mask = _FIELD_WORDS.get(field.name, field.name), oxm.mask
     value = field.format(oxm.value)
     if field.name == "in_port":
         value = port_text(int.from_bytes(oxm.value, "big"))
     if field.name == "ip_dscp":
         value = str(oxm.value[0] << 2)
-    if field.name == "vlan_vid" and mask is None and oxm.value[0] & 0x10:
-        word, value = "dl_vlan", str(int.from_bytes(oxm.value, "big") & 0xFFF)
+    if field.name == "ipv6_flabel" and mask is None:
+        value = f"0x{oxm.value.hex()[3:]}"
     return f"{word}={value}" if mask is None else f"{word}={value}/{field.format_mask(mask)}"
+
+
+def _vlan_text(oxm: Oxm) -> str:
+    """Write a tag as `dl_vlan`, or what is no single tag as the bits of a TCI."""
+    value = int.from_bytes(oxm.value, "big")
+    if oxm.mask is None and value & _VID_PRESENT:
+        return f"dl_vlan={value & 0xFFF}"
+    mask = 0x1FFF if oxm.mask is None else int.from_bytes(oxm.mask, "big")
+    return f"vlan_tci={value:#06x}/{mask:#06x}"
 
 
 # Actions and instructions
@@ -222,7 +256,6 @@ _SET_WORDS = {
     "tunnel_id": "tun_id",
     "ipv4_src": "ip_src",
     "ipv4_dst": "ip_dst",
-    "ip_dscp": "nw_tos_shifted",
     "ip_ecn": "nw_ecn",
     "icmpv4_type": "icmp_type",
     "icmpv4_code": "icmp_code",
@@ -255,7 +288,7 @@ def _load(action: RegLoad) -> str:
 
 def _resubmit(action: ResubmitTable) -> str:
     port = "" if action.in_port == PortNo.IN_PORT & 0xFFFF else str(action.in_port)
-    return f"resubmit({port},{'' if action.table_id == 0xFF else action.table_id})"
+    return f"resubmit:{port}" if action.table_id == TABLE_ALL and port else f"resubmit({port},{action.table_id})"
 
 
 _ACTIONS: dict[type[Action], Callable[..., str]] = {

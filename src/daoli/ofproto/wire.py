@@ -156,6 +156,21 @@ class Pair(Wire):
         return self._pair.pack(first, second)
 
 
+class Words(Wire):
+    """As many numbers of 32 bits as fill what encloses them."""
+
+    def read(self, reader: Reader) -> tuple[int, ...]:
+        """Take all that is left."""
+        size = reader.end - reader.at
+        if size % 4:
+            raise DecodeError(reader.at, f"{size} bytes are no numbers of 4", "7.5.1")
+        return struct.unpack_from(f"!{size // 4}I", reader.data, reader.claim(size, "numbers", "7.5.1"))
+
+    def write(self, value: tuple[int, ...]) -> bytes:
+        """Give them end to end."""
+        return struct.pack(f"!{len(value)}I", *value)
+
+
 class Many(Wire):
     """As many `item` as fill what encloses them, and not a byte more."""
 
@@ -442,7 +457,7 @@ class Tlv(Wire):
 
     def _write_unknown(self, value: Any) -> bytes:
         if not isinstance(value, self.unknown):
-            raise EncodeError(type(value).__name__, f"is not {self.what}")
+            raise TypeError(f"{value!r} is not {self.what}")
         body: bytes = value.body
         pad = bytes(-(4 + len(body)) % 8)
         if pad and self.counts_padding:
