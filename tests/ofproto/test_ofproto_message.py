@@ -1,0 +1,463 @@
+"""Bytes to messages and back, for every class there is, and for bytes that nobody meant."""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.ofproto.examples import EXAMPLES
+from tests.ofproto.oracles import ovs_print, tshark_print
+from tests.ofproto.strategies import CLASSES, messages, messages_of
+
+from daoli.ofproto import (
+    Action,
+    ApplyActions,
+    BarrierReply,
+    DecodeError,
+    EchoRequest,
+    EncodeError,
+    Error,
+    FeaturesRequest,
+    FlowMod,
+    Hello,
+    Match,
+    Message,
+    MessageType,
+    Output,
+    Oxm,
+    PacketOut,
+    Port,
+    PortStatus,
+    RoleRequest,
+    UnknownMessage,
+    decode,
+)
+from daoli.ofproto.message import MESSAGES
+from daoli.ofproto.multipart import REPLIES, REQUESTS, UnknownMultipartReply, UnknownMultipartRequest
+
+few = settings(max_examples=25, deadline=None)
+many = settings(max_examples=400, deadline=None)
+
+
+def frame(kind: int, body: bytes, version: int = 4, length: int | None = None) -> bytes:
+    """Frame a body as a message of that type."""
+    return struct.pack("!BBHI", version, kind, 8 + len(body) if length is None else length, 0) + body
+
+
+# Every class
+
+
+def test_every_class_is_covered() -> None:
+    """What is registered is exported, has an example, and is therefore drawn from and shown to the oracles."""
+    registered = {*MESSAGES.values(), *REQUESTS.values(), *REPLIES.values(), UnknownMessage}
+    assert registered == set(CLASSES) == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_round_trip(cls: type[Message]) -> None:
+    """Any message of the class is read back as it was written, from a frame of the length its header says."""
+
+    @few
+    @given(messages_of(cls))
+    def round_trip(message: Message) -> None:
+        data = message.encode()
+        assert int.from_bytes(data[2:4], "big") == len(data)
+        assert decode(data) == message
+
+    round_trip()
+
+
+@pytest.mark.parametrize("message", EXAMPLES.values(), ids=lambda message: type(message).__name__)
+def test_every_cut_is_refused_or_shorter(message: Message) -> None:
+    """A message cut anywhere is a DecodeError, and with a length that agrees, at worst another message."""
+    data = message.encode()
+    for size in range(len(data)):
+        with pytest.raises(DecodeError):
+            decode(data[:size])
+        if size >= 8:
+            try_decode(data[:2] + size.to_bytes(2, "big") + data[4:size])
+
+
+# Hostile bytes
+
+
+def try_decode(data: bytes) -> Message | None:
+    """Decode; whatever is raised but a DecodeError fails the test."""
+    try:
+        return decode(data)
+    except DecodeError as error:
+        check_refusal(error, len(data))
+        return None
+
+
+def check_refusal(error: DecodeError, size: int) -> None:
+    """Insist that a refusal says where, what and against which clause."""
+    assert 0 <= error.offset <= size
+    assert error.reason
+    assert re.fullmatch(r"[67](\.\d+)+", error.clause)
+
+
+@st.composite
+def mutants(draw: st.DrawFn) -> bytes:
+    """Draw a message with bytes flipped, cut out, put in or overwritten, the header's length true or not."""
+    data = bytearray(draw(messages).encode())
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(data)))
+        change = draw(st.sampled_from(["flip", "cut", "insert", "number"]))
+        if change == "flip" and at < len(data):
+            data[at] ^= draw(st.integers(1, 255))
+        elif change == "cut":
+            del data[at : at + draw(st.integers(1, 8))]
+        elif change == "insert":
+            data[at:at] = draw(st.binary(min_size=1, max_size=8))
+        elif change == "number":
+            data[at : at + 2] = draw(st.sampled_from([0, 1, 3, 4, 7, 8, 0xFFFF])).to_bytes(2, "big")
+    if draw(st.booleans()) and len(data) >= 4:
+        data[2:4] = (len(data) & 0xFFFF).to_bytes(2, "big")
+    return bytes(data)
+
+
+@many
+@given(mutants())
+def test_mutants(data: bytes) -> None:
+    """A damaged message is a message or a DecodeError; as a message it encodes to the same, padding apart."""
+    message = try_decode(data)
+    if message is None:
+        return
+    clean = message.encode()
+    assert decode(clean) == message
+    assert len(clean) == len(data)
+    for at, (was, now) in enumerate(zip(data, clean, strict=True)):
+        if was != now:  # then it is padding: written as zero, and of no account whatever it holds
+            assert now == 0
+            assert decode(clean[:at] + bytes([was]) + clean[at + 1 :]) == message
+
+
+@many
+@given(st.sampled_from([*range(32), 255]), st.binary(max_size=120))
+def test_noise(kind: int, body: bytes) -> None:
+    """Noise behind a true header is a message or a DecodeError."""
+    try_decode(frame(kind, body))
+
+
+@many
+@given(st.binary(max_size=24))
+def test_sheer_noise(data: bytes) -> None:
+    """Noise is a DecodeError, or by chance a message."""
+    try_decode(data)
+
+
+def filled(head: bytes, unit: bytes, tail: bytes = b"") -> bytes:
+    """Fill 16 KiB with a unit."""
+    return head + unit * ((16384 - 8 - len(head) - len(tail)) // len(unit)) + tail
+
+
+def hostile() -> Iterator[tuple[str, bytes]]:
+    """Give messages of 16 KiB that hold as many small things as they can."""
+    flow = bytes(40) + bytes.fromhex("0001000400000000")
+    for name, unit in {
+        "dec_ttl": "0018000800000000",
+        "unknown action": "7718000800000000",
+        "set_field": "0019001080000a020800000000000000",
+        "conjunction": "ffff0010000023200022000000000000",
+        "experimenter": "ffff0008deadbeef",
+    }.items():
+        actions = filled(bytes(16), bytes.fromhex(unit))[16:]
+        yield f"packet_out of {name}", frame(13, bytes(8) + struct.pack("!H6x", len(actions)) + actions)
+        actions = filled(flow + bytes(8), bytes.fromhex(unit))[len(flow) + 8 :]
+        yield f"flow_mod of {name}", frame(14, flow + struct.pack("!HH4x", 4, 8 + len(actions)) + actions)
+    yield "instructions", frame(14, filled(flow, bytes.fromhex("0001000800000000")))
+    yield "empty instructions", frame(14, filled(flow, bytes.fromhex("0004000800000000")))
+    for name, unit in {
+        "empty oxm": "12340000",
+        "short oxm": "8000120101",
+        "masked oxm": "800017080a0000000a000000",
+    }.items():
+        oxms = filled(bytes(28), bytes.fromhex(unit))[28:]
+        padding = bytes(-(4 + len(oxms)) % 8 + 2)
+        yield f"packet_in of {name}", frame(10, bytes(16) + struct.pack("!HH", 1, 4 + len(oxms)) + oxms + padding)
+    yield "hello elements", frame(0, filled(b"", bytes.fromhex("0007000400000000")))
+    yield "version bitmaps", frame(0, filled(b"", bytes.fromhex("0001000400000000")))
+    yield "one version bitmap", frame(0, struct.pack("!HH", 1, 16372) + bytes(16372 - 4 + 4))
+    yield "flow stats", frame(19, filled(struct.pack("!HH4x", 1, 0), struct.pack("!H46xHH4x", 56, 1, 4)))
+    yield "table stats", frame(19, filled(struct.pack("!HH4x", 3, 0), bytes(24)))
+    yield "port stats", frame(19, filled(struct.pack("!HH4x", 4, 0), bytes(112)))
+    yield "ports", frame(19, filled(struct.pack("!HH4x", 13, 0), bytes(64)))
+    yield "zero lengths", frame(13, filled(bytes(8) + struct.pack("!H6x", 16352), bytes(8)))
+
+
+HOSTILE = dict(hostile())
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_message_is_slow(name: str) -> None:
+    """A message of 16 KiB is decoded or refused in 50 ms of CPU, however many things are in it."""
+    data = HOSTILE[name]
+    assert 16200 < len(data) <= 16384
+    spent = []
+    for _ in range(3):
+        start = process_time()
+        try_decode(data)
+        spent.append(process_time() - start)
+    assert min(spent) < 0.05
+    assert (try_decode(data) is None) == (name == "zero lengths")
+
+
+def test_nothing_nests_deeply() -> None:
+    """An action that holds actions in another's words is kept as bytes, so no depth of them recurses."""
+    body = b""
+    while len(body) < 60000:
+        body = struct.pack("!HHII", 0xFFFF, 16 + len(body), 0x2320, 35 << 16) + bytes(4) + body
+    data = frame(13, bytes(8) + struct.pack("!H6x", len(body)) + body)
+    decoded = decode(data)
+    assert isinstance(decoded, PacketOut)
+    assert len(decoded.actions) == 1
+    assert decoded.encode() == data
+
+
+# What each refusal says
+
+
+@pytest.mark.parametrize(
+    ("data", "offset", "clause", "reason"),
+    [
+        (b"", 0, "7.1.1", "cut short"),
+        (b"\4\2\0\x08\0\0\0", 7, "7.1.1", "cut short"),
+        (frame(2, b"", length=9), 2, "7.1.1", "a length of 9 in a message of 8"),
+        (frame(2, b"1", length=8), 2, "7.1.1", "a length of 8 in a message of 9"),
+        (frame(2, b"", version=1), 0, "7.1.1", "version 1"),
+        (frame(99, b"", version=5), 0, "7.1.1", "type 99 in version 5"),
+        (frame(5, b"?"), 8, "7.3.1", "1 bytes left over after a FeaturesRequest"),
+        (frame(6, bytes(23)), 31, "7.3.1", "FeaturesReply is cut short"),
+        (frame(14, bytes(43)), 48, "7.2.3.1", "the head of a match needs 4 bytes, 3 are left"),
+        (frame(14, bytes(48)), 48, "7.2.3.1", "a match of type 0"),
+        (frame(14, bytes(40) + b"\0\1\0\3" + bytes(4)), 50, "7.2.3.1", "a match of length 3"),
+        (frame(14, bytes(40) + b"\0\1\0\x09" + bytes(4)), 52, "7.2.3.1", "a match needs 5 bytes, 4 are left"),
+        (frame(14, bytes(40) + b"\0\1\0\4"), 52, "7.2.3.1", "the padding of a match needs 4 bytes"),
+        (frame(14, bytes(40) + b"\0\1\0\x08\x80\0\0\4"), 56, "7.2.3.2", "the payload of a match field needs 4"),
+        (frame(14, bytes(40) + b"\0\1\0\x08\x80\0\0\0"), 55, "7.2.3.7", "in_port with a length of 0"),
+        (frame(14, bytes(40) + b"\0\1\0\4" + bytes(4) + b"\0\1\0\4"), 58, "7.2.4", "an instruction of kind 1"),
+        (frame(13, bytes(8) + b"\0\x08" + bytes(6) + b"\0\0\0\x0c" + bytes(8)), 26, "7.2.5", "with a length of 12"),
+        (frame(13, bytes(8) + b"\0\x08" + bytes(6) + b"\0\0\0\x10" + bytes(12)), 28, "7.2.5", "needs 12 bytes, 4 are"),
+        (frame(13, bytes(8) + b"\0\x18" + bytes(6) + b"\0\0\0\x18" + bytes(20)), 40, "7.2.5", "8 bytes left over"),
+        (frame(13, bytes(8) + b"\0\x01" + bytes(6)), 24, "7.3.7", "what its length announces"),
+        (frame(0, b"\0\1\0\3"), 10, "7.5.1", "a hello element of kind 1 with a length of 3"),
+        (frame(0, b"\0\1\0\x06\0\0\0\0"), 12, "7.5.1", "2 bytes are no numbers of 4"),
+        (frame(0, b"\0\1\0\x04"), 12, "7.5.1", "the padding of a hello element"),
+        (frame(19, b"\0\1\0"), 8, "7.3.5", "a multipart head needs 8 bytes, 3 are left"),
+        (frame(19, struct.pack("!HH4x", 1, 0) + b"\0\1"), 16, "7.3.5.2", "a length of 1 does not count itself"),
+        (frame(19, struct.pack("!HH4x", 3, 0) + bytes(25)), 41, "7.3.5.4", "TableStats is cut short"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_refusal(data: bytes, offset: int, clause: str, reason: str) -> None:
+    """A refusal says where the message is wrong, how, and what clause it breaks."""
+    with pytest.raises(DecodeError) as refusal:
+        decode(data)
+    assert (refusal.value.offset, refusal.value.clause) == (offset, clause)
+    assert reason in refusal.value.reason
+    assert str(refusal.value).endswith(f"at byte {offset} (OpenFlow 1.3.5, {clause})")
+
+
+@pytest.mark.parametrize("version", [0, 1, 3, 5, 255])
+def test_other_versions(version: int) -> None:
+    """A hello or an error of another version is read, and remembers the version."""
+    for message in (Hello(version=version), Error(0, 0, b"no", version=version)):
+        assert decode(message.encode()) == message
+        assert decode(message.encode()).version == version
+
+
+def test_dirty_padding_is_ignored() -> None:
+    """What a peer leaves in padding changes nothing, and is not sent on."""
+    clean = FlowMod(match=Match(in_port=1), instructions=(ApplyActions((Output(2),)),)).encode()
+    dirty = bytearray(clean)
+    for at in (46, 47, 60, 63, 68, 71, 82, 87):  # behind flags, the match, the instruction's head and the action
+        assert clean[at] == 0
+        dirty[at] = 0xAA
+    assert decode(bytes(dirty)) == decode(clean)
+    assert decode(bytes(dirty)).encode() == clean
+
+
+# What cannot be encoded
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (FlowMod(priority=0x10000), "FlowMod.priority"),
+        (FlowMod(cookie=-1), "FlowMod.cookie"),
+        (FlowMod(match=None), "FlowMod.match"),  # type: ignore[arg-type]
+        (FlowMod(match=Match.of([Oxm(0x80000004, b"123")])), "Oxm.header"),
+        (FlowMod(instructions=(Output(1),)), "FlowMod.instructions"),  # type: ignore[arg-type]
+        (FlowMod(instructions=(ApplyActions((Output(1 << 32),)),)), "Output.port"),
+        (FlowMod(instructions=(ApplyActions((Output(1, max_len="x"),)),)), "Output.max_len"),  # type: ignore[arg-type]
+        (FlowMod(instructions=(ApplyActions((Action(),)),)), "ApplyActions.actions"),
+        (PacketOut(actions=5), "PacketOut.actions"),  # type: ignore[arg-type]
+        (PacketOut(actions=(Output(1),) * 4096), "PacketOut.actions"),
+        (PacketOut(data="text"), "PacketOut.data"),  # type: ignore[arg-type]
+        (PortStatus(0, Port(1, hw_addr=b"12345")), "Port.hw_addr"),
+        (PortStatus(0, Port(1, name="seventeen letters")), "Port.name"),
+        (PortStatus(0, Port(1, name="a\0b")), "Port.name"),
+        (PortStatus(0, Port(1, name="é")), "Port.name"),
+        (RoleRequest(1.5), "RoleRequest.role"),  # type: ignore[arg-type]
+        (EchoRequest(bytes(65528)), "EchoRequest"),
+        (BarrierReply(xid=1 << 32), "BarrierReply.xid"),
+        (BarrierReply(xid=-1), "BarrierReply.xid"),
+        (Hello(version=256), "Hello.version"),
+        (FeaturesRequest(version=1), "FeaturesRequest.version"),
+        (UnknownMessage(256, b""), "UnknownMessage.type"),
+        (UnknownMultipartRequest(0x10000), "UnknownMultipartRequest.kind"),
+        (UnknownMultipartReply(8, flags=-1), "UnknownMultipartReply.flags"),
+    ],
+)
+def test_encode_error(message: Message, field: str) -> None:
+    """A value that does not fit is an EncodeError that names its field."""
+    with pytest.raises(EncodeError) as refusal:
+        message.encode()
+    assert refusal.value.field == field
+    assert str(refusal.value) == f"{field}: {refusal.value.reason}"
+
+
+def test_largest() -> None:
+    """A message may be as long as its header can say."""
+    message = EchoRequest(bytes(65527))
+    assert decode(message.encode()) == message
+
+
+# Messages as values
+
+
+def test_value() -> None:
+    """A message is immutable, compared by value, hashable, and has a copy with another xid."""
+    message = FlowMod(match=Match(in_port=1))
+    with pytest.raises(AttributeError):
+        message.priority = 5  # type: ignore[misc]
+    assert message == FlowMod(match=Match(in_port=1))
+    assert hash(message) == hash(FlowMod(match=Match(in_port=1)))
+    assert message.with_xid(7) == FlowMod(match=Match(in_port=1), xid=7)
+
+
+def test_unknown_type() -> None:
+    """A type without a class is carried as it came, whether the specification names it or not."""
+    for kind, title in ((MessageType.METER_MOD, "METER_MOD"), (200, "type 200")):
+        message = decode(frame(kind, b"body"))
+        assert message == UnknownMessage(kind, b"body")
+        assert str(message) == f"{title} (xid=0x0): body=626f6479"
+
+
+def test_type_is_declared_once() -> None:
+    """Two classes for one type are refused when the second is declared."""
+    from daoli.ofproto.message import message  # noqa: PLC0415 - the decorator's name is a good one for variables
+
+    with pytest.raises(TypeError, match="both FlowMod and BarrierReply"):
+        message(MessageType.FLOW_MOD, "7")(BarrierReply)
+
+
+# Oracles
+
+OVS_WORDS = {
+    "Hello": ["version bitmap: 0x01, 0x04"],
+    "Error": ["OFPBMC_BAD_PREREQ", "OFPT_FLOW_MOD (OF1.3) (xid=0x0): ADD actions=drop"],
+    "EchoRequest": ["3 bytes of payload", "01 02 03"],
+    "EchoReply": ["3 bytes of payload", "01 02 03"],
+    "FeaturesReply": [
+        "dpid:0000000da0c0ffee",
+        "n_tables:254, n_buffers:256, auxiliary_id:1",
+        "FLOW_STATS TABLE_STATS PORT_STATS GROUP_STATS QUEUE_STATS",
+    ],
+    "GetConfigReply": ["frags=drop miss_send_len=128"],
+    "SetConfig": ["frags=normal miss_send_len=65535"],
+    "PacketIn": [
+        "table_id=2 cookie=0xda01 total_len=50 in_port=3 (via action) data_len=50 (unbuffered)",
+        "udp,vlan_tci=0x0000,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02,nw_src=10.1.0.10,nw_dst=10.1.0.11",
+    ],
+    "FlowRemoved": [
+        "priority=100,ip,in_port=3,dl_src=02:00:00:00:00:01,nw_src=10.1.0.10,nw_dst=10.1.0.20 reason=idle",
+        "table_id=1 cookie:0xda01 duration42.500s idle30 hard600 pkts17 bytes1900",
+    ],
+    "PortStatus": ["MOD: 5(dl0123456789ab): addr:02:00:00:00:00:05", "PORT_DOWN", "LIVE", "10000 Mbps now, 40000 Mbps"],
+    "PacketOut": ["in_port=CONTROLLER actions=dec_ttl,output:9 data_len=50"],
+    "FlowMod": [
+        "ADD table:1 priority=100,ip,in_port=3,dl_src=02:00:00:00:00:01,nw_src=10.1.0.10,nw_dst=10.1.0.20",
+        "cookie:0xda01 idle:30 hard:600 send_flow_rem",
+        "actions=dec_ttl,set_field:02:da:01:1e:00:01->eth_src,set_field:02:00:00:00:00:02->eth_dst,output:7,goto_table:4",
+    ],
+    "DescReply": ["Nobody", "a bench", "daoli", "S/N 1", "the switch"],
+    "FlowStatsRequest": ["table=3 out_port=7 ip,in_port=3,dl_src=02:00:00:00:00:01,nw_src=10.1.0.10,nw_dst=10.1.0.20"],
+    "FlowStatsReply": [
+        "cookie=0xda01, duration=42s, table=1, n_packets=17, n_bytes=1900, idle_timeout=30, hard_timeout=600",
+        "load:0x2->NXM_OF_ARP_OP[],move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[]",
+        "conjunction(1234,2/2)",
+    ],
+    "AggregateStatsRequest": ["table=3 out_port=7 ip,in_port=3,dl_src=02:00:00:00:00:01,nw_src=10.1.0.10"],
+    "AggregateStatsReply": ["packet_count=17 byte_count=1900 flow_count=3"],
+    "TableStatsReply": ["active=2, lookup=345, matched=67", "active=8, lookup=910, matched=11"],
+    "PortStatsRequest": ["port_no=5"],
+    "PortStatsReply": [
+        "port  5: rx pkts=101, bytes=103, drop=105, errs=107, frame=109, over=110, crc=111",
+        "tx pkts=102, bytes=104, drop=106, errs=108, coll=112",
+        "duration=42.005s",
+    ],
+    "PortDescReply": ["5(dl0123456789ab): addr:02:00:00:00:00:05", "10GB-FD COPPER"],
+    "RoleRequest": ["role=primary generation_id=77"],
+    "RoleReply": ["role=secondary generation_id=78"],
+    "GetAsyncReply": ["PACKET_IN: no_match action invalid_ttl", "PORT_STATUS: add delete modify", "FLOW_REMOVED: idle"],
+    "SetAsync": ["PACKET_IN: no_match action invalid_ttl", "PORT_STATUS: add delete modify", "FLOW_REMOVED: idle"],
+    "UnknownMessage": ["OFPT_METER_MOD (OF1.3) (xid=0x22): DEL meter=1"],
+    "UnknownMultipartRequest": ["OFPST_GROUP_FEATURES request"],
+    "UnknownMultipartReply": ["OFPST_GROUP_FEATURES reply"],
+}
+
+
+@pytest.mark.ovs
+@pytest.mark.parametrize("message", EXAMPLES.values(), ids=lambda message: type(message).__name__)
+def test_ovs_reads_it(message: Message) -> None:
+    """Open vSwitch reads each message without complaint, and reads the values that we meant."""
+    text = ovs_print(message.encode())
+    assert f"(OF1.3) (xid={message.xid:#x})" in text.splitlines()[0]
+    assert "error***" not in text
+    assert "WARN" not in text
+    for words in OVS_WORDS.get(type(message).__name__, []):
+        assert words in text
+
+
+def leaves(value: Any) -> Iterator[int | str]:
+    """Give all that stands in a message: numbers, and text as Wireshark shows it."""
+    if isinstance(value, Oxm):
+        if (known := value.field) is not None:
+            number = known.notation in ("number", "hex")
+            yield int.from_bytes(value.value, "big") if number else known.format(value.value)
+    elif is_dataclass(value):
+        for field in fields(value):
+            if field.name not in ("xid", "version", "data", "body"):
+                yield from leaves(getattr(value, field.name))
+    elif isinstance(value, (tuple, Match)):
+        for item in value:
+            if not isinstance(item, Action) or ".nicira" not in type(item).__module__:
+                yield from leaves(item)
+    elif isinstance(value, bytes):
+        yield value.hex(":")
+    else:
+        yield value
+
+
+@pytest.mark.ovs
+def test_wireshark_reads_it(tmp_path: Path) -> None:
+    """Wireshark finds nothing malformed in any message, and shows each value that is in it."""
+    text = tshark_print([message.encode() for message in EXAMPLES.values()], tmp_path)
+    assert "Malformed" not in text
+    assert "Expert Info (Error" not in text
+    sections = re.split(r"^OpenFlow 1\.3$", text, flags=re.MULTILINE)[1:]
+    assert len(sections) == len(EXAMPLES)
+    for message, section in zip(EXAMPLES.values(), sections, strict=True):
+        numbers = {int(number, 0) for number in re.findall(r"\b(?:0x[0-9a-f]+|[1-9]\d*|0)\b", section)}
+        numbers |= {int(number, 16) for number in re.findall(r": ([0-9a-f]{8})\b", section)}
+        assert f"Transaction ID: {message.xid}" in section
+        for leaf in leaves(message):
+            assert leaf in (numbers if isinstance(leaf, int) else section), (message, leaf)
