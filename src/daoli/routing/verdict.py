@@ -66,9 +66,11 @@ def decide(view: View, dpid: int, punt: Punt) -> Verdict:
         return _not_ipv4(punt.data, source)
     if frame.eth_src != source.mac or frame.ipv4_src != source.ipv4:
         return Verdict(Outcome.SPOOFED, frame, source)
+    destination = view.by_ipv4.get(frame.ipv4_dst)
+    if destination is None and (kept := _not_forwarded(frame, source)):
+        return Verdict(kept, frame, source)  # so its TTL, often 1, does not count (RFC 1812, 4.2.2.9 and 5.3.1)
     if punt.reason == PacketInReason.INVALID_TTL or frame.ttl <= _FIRST_HOP:
         return Verdict(Outcome.EXPIRED, frame, source)
-    destination = view.by_ipv4.get(frame.ipv4_dst)
     if destination is None:
         return _to_nobody(view, frame, source)
     return converse(source, destination, frame)
@@ -127,11 +129,13 @@ def _not_ipv4(data: bytes, source: Place) -> Verdict:
     return Verdict(Outcome.NOT_IPV4, source=source, problem=f"EtherType 0x{head[2]:04x}")
 
 
-def _to_nobody(view: View, frame: Frame, source: Place) -> Verdict:
+def _not_forwarded(frame: Frame, source: Place) -> Outcome | None:
     if frame.ipv4_dst[0] >= _MULTICAST_FROM or frame.eth_dst[0] & 1:
-        return Verdict(Outcome.MULTICAST, frame, source)
-    if frame.ipv4_dst == source.gateway:
-        return Verdict(Outcome.ANSWER, frame, source)
+        return Outcome.MULTICAST
+    return Outcome.ANSWER if frame.ipv4_dst == source.gateway else None
+
+
+def _to_nobody(view: View, frame: Frame, source: Place) -> Verdict:
     network = view.network_of(frame.ipv4_dst)
     if network is None:
         return Verdict(Outcome.UNKNOWN_NETWORK, frame, source, problem="no network holds this address")
