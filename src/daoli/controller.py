@@ -1,0 +1,134 @@
+"""`python -m daoli.controller`: settings become objects, and objects one group of tasks. Only this module knows all."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import secrets
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, NoReturn
+
+import structlog
+import uvloop
+
+from daoli import __version__
+from daoli.api import make_app, serve
+from daoli.api.listen import ListenError as ApiListenError
+from daoli.datapath.channel import Channel
+from daoli.datapath.errors import ListenError
+from daoli.hosts.events import EventHub
+from daoli.hosts.fabric import Fabric
+from daoli.hosts.inventory import Inventory
+from daoli.ofproto.shapes import PUNT
+from daoli.routing.flows import ENDED
+from daoli.routing.router import Router, RouterSettings
+from daoli.routing.view import View
+from daoli.settings import SettingError, Settings, parse_tcp, read
+from daoli.store import open_store
+from daoli.store.base import StoreError
+
+log = structlog.get_logger("daoli.controller")
+
+UNUSABLE = 2
+"""Exit code when a setting, the state folder or a port cannot be used."""
+_GC_THRESHOLD = (50_000, 20, 50)
+"""Live routes are many and long-lived: the collector need not walk them for each few hundred new objects."""
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set. Flows stay on the datapaths when it ends."""
+    token = settings.token()
+    host, port = parse_tcp(settings.openflow_listen, "openflow_listen")
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        store = await open_store(None if settings.state == "memory" else Path(settings.state))
+        stack.push_async_callback(store.close)
+        view, events = View(), EventHub()
+        inventory = Inventory(store, view)
+        await inventory.load()
+        router_settings = RouterSettings(
+            idle_timeout=settings.idle_timeout, punt_rate=settings.punt_rate, punt_burst=settings.punt_burst
+        )
+        router = Router(view, router_settings, first_route_id=secrets.randbits(32))
+        fabric = Fabric(view, router, events, loop.time)
+        stack.push_async_callback(fabric.close)
+        inventory.subscribe(fabric.changed)
+        channel = Channel(fabric, shapes=(PUNT, ENDED))
+        stack.push_async_callback(channel.close)
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(inventory.run(), name="inventory")
+            try:
+                await channel.listen(host, port)
+                app = make_app(inventory, fabric, events, token=token, version=__version__)
+                site = await serve(app, settings.api_listen, token=token)
+                stack.push_async_callback(site.close)
+                gc.collect()
+                gc.freeze()
+                gc.set_threshold(*_GC_THRESHOLD)
+                log.info(
+                    "listening",
+                    openflow=f"{channel.address[0]}:{channel.address[1]}",
+                    api=site.address,
+                    state=settings.state,
+                    hosts=len(view.hosts),
+                    endpoints=len(view.endpoints),
+                )
+                await stop.wait()
+                log.info("stopping")
+            finally:
+                following.cancel()
+
+
+def configure_logging(settings: Settings) -> None:
+    """Log events to standard error: coloured lines on a terminal, one JSON object a line elsewhere."""
+    console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if not console:
+        processors.append(structlog.processors.format_exc_info)
+    structlog.configure(
+        processors=[*processors, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def fail(problem: object) -> NoReturn:
+    """End the program with one line that says why."""
+    sys.stderr.write(f"daoli: {problem}\n")
+    sys.exit(UNUSABLE)
+
+
+async def _until_signalled(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(settings, stop)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the controller until SIGTERM or SIGINT."""
+    try:
+        settings = read(sys.argv[1:] if arguments is None else arguments)
+        configure_logging(settings)
+        uvloop.run(_until_signalled(settings))
+    except* (SettingError, ListenError, ApiListenError, StoreError) as group:
+        problem: BaseException = group
+        while isinstance(problem, BaseExceptionGroup):
+            problem = problem.exceptions[0]
+        fail(problem)
+
+
+if __name__ == "__main__":
+    main()
