@@ -144,8 +144,11 @@ def icmp_error(
 def echo_reply(data: bytes, frame: Frame, *, eth_src: bytes, eth_dst: bytes) -> bytes | None:
     """Build the answer to an ICMP echo request; None if the frame is no whole echo request (RFC 792)."""
     start = ETHERNET_HEADER + (frame.words & 0xF) * 4
-    icmp = data[start : ETHERNET_HEADER + frame.total_len]
-    if frame.proto != ICMP or frame.fragment & ~_DF or len(icmp) < _ICMP_HEADER.size or icmp[0] != _ECHO_REQUEST:
+    end = ETHERNET_HEADER + frame.total_len
+    icmp = data[start:end]
+    if frame.proto != ICMP or frame.fragment & ~_DF or len(data) < end:
+        return None
+    if len(icmp) < _ICMP_HEADER.size or icmp[0] != _ECHO_REQUEST:
         return None
     answer = bytes((_ECHO_REPLY, 0, 0, 0)) + icmp[4:]
     return _icmp_frame(answer, eth_src=eth_src, eth_dst=eth_dst, ipv4_src=frame.ipv4_dst, ipv4_dst=frame.ipv4_src)
