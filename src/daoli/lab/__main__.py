@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +19,7 @@ from daoli.lab.errors import LabError, UsageError
 from daoli.lab.lab import Lab, Progress, remove, remove_all
 from daoli.lab.plan import DEFAULT_TARGET
 from daoli.lab.preflight import check_root
+from daoli.lab.processes import TERMINAL_SIGNALS
 from daoli.lab.state import DEFAULT_NAME, ROOT
 
 FAILED = 1
@@ -69,8 +70,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def say(text: str) -> None:
-    """One line for a person."""
-    print(text, file=sys.stderr, flush=True)
+    """One line for a person, who may have closed the pipe."""
+    with suppress(BrokenPipeError):
+        print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -160,13 +162,19 @@ def execute(options: argparse.Namespace) -> int:
     if not words:
         raise UsageError(f"no command; say: exec {options.place} -- COMMAND")
     place = Lab.open(options.name, options.state_dir).place(options.place)
-    # The terminal sends these to the command too, which may well go on.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
-    process = place.popen(words, start_new_session=False, dies_with_us=True)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: process.send_signal(number))
+    received: list[int] = []
+    process = place.popen(words, foreground=True)
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        if number not in {signal.SIGINT, signal.SIGQUIT}:  # these the terminal sends to the command itself
+            process.send_signal(number)
+
+    for number in TERMINAL_SIGNALS:
+        signal.signal(number, forward)
     code = process.wait()
+    if code == FAILED and received:  # nsenter could not die of the signal as its command did
+        return SIGNALLED + received[0]
     return SIGNALLED - code if code < 0 else code
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,8 +23,8 @@ T = TypeVar("T")
 COMMAND_MARK = "DAOLI_LAB_COMMAND"
 """Environment variable that all processes of one command share, its daemonised descendants too."""
 
-FORWARDED = "HUP,INT,QUIT,TERM,USR1,USR2"
-"""Signals that are for the command inside; nsenter, which only waits for it, blocks them."""
+TERMINAL_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+"""Signals that reach a whole foreground process group, though they are meant for the command."""
 
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 
@@ -123,23 +123,21 @@ def marked(variable: str, value: str | None = None) -> list[tuple[Pid, dict[str,
 
 def kill(pids: Sequence[Pid], timeout: float = KILL_TIMEOUT) -> None:
     """Kill these processes and wait until they are gone; LabError when one outlives the timeout."""
-    handles: list[int] = []
-    try:
+    deadline = time.monotonic() + timeout
+    with ExitStack() as handles:
+        dying = []
         for pid in pids:
             with suppress(ProcessLookupError):
                 handle = os.pidfd_open(pid.pid)
-                handles.append(handle)
-                if pid.alive:
+                handles.callback(os.close, handle)
+                if pid.alive:  # so the handle is this process's, not a later one's
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
-        deadline = time.monotonic() + timeout
-        for handle in handles:
+                    dying.append((pid, handle))
+        for pid, handle in dying:
             poll = select.poll()
             poll.register(handle, select.POLLIN)
             if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise LabError(f"processes did not die within {timeout:g} s: {', '.join(map(str, pids))}")
-    finally:
-        for handle in handles:
-            os.close(handle)
+                raise LabError(f"process {pid.pid} did not die within {timeout:g} s of SIGKILL")
 
 
 class Process(subprocess.Popen[str]):
@@ -155,24 +153,23 @@ class Process(subprocess.Popen[str]):
         command: Sequence[str],
         *,
         env: Mapping[str, str] | None = None,
-        dies_with_us: bool = False,
+        foreground: bool = False,
         **options: Any,
     ) -> None:
         """Start it: ``entrance`` is nsenter's command line, up to the command.
 
-        The command dies with its nsenter (pdeathsig), whoever kills that one; with ``dies_with_us`` nsenter does when
-        the calling thread ends.
+        The command dies with its nsenter, whoever kills that one. In the foreground it shares our terminal, and nsenter
+        dies with us but not of the terminal's signals: a command that one of these kills then seems to exit with 1.
         """
         self.mark = uuid4().hex
-        options.setdefault("start_new_session", True)
+        signals = ",".join(sig.name.removeprefix("SIG") for sig in TERMINAL_SIGNALS)
+        shield = (*_DIE_WITH_PARENT, "env", f"--block-signal={signals}") if foreground else ()
+        unshield = ("env", f"--default-signal={signals}") if foreground else ("env",)
         super().__init__(
-            [
-                *(_DIE_WITH_PARENT if dies_with_us else ()),
-                *("env", f"--block-signal={FORWARDED}", *entrance, "--"),
-                *(*_DIE_WITH_PARENT, "env", f"--default-signal={FORWARDED}", *command),
-            ],
+            [*shield, *entrance, "--", *_DIE_WITH_PARENT, *unshield, *command],
             env={**(os.environ if env is None else env), COMMAND_MARK: self.mark},
             text=True,
+            start_new_session=not foreground,
             **options,
         )
 
@@ -183,11 +180,17 @@ class Process(subprocess.Popen[str]):
             self.kill()
         super().__exit__(kind, value, trace)
 
+    def _inside(self) -> list[int]:
+        """The pid of the command, once nsenter has forked; empty when it ended."""
+        if self.returncode is not None:
+            return []
+        # poll() would say nothing in a signal handler that interrupts wait().
+        wait_until(lambda: Pid.of(self.pid) is None or children(self.pid), KILL_TIMEOUT, what="nsenter's fork")
+        return children(self.pid)
+
     def send_signal(self, sig: int) -> None:
         """Signal the command inside."""
-        # nsenter takes some milliseconds before it forks; from then on the signal waits, blocked, for the command.
-        wait_until(lambda: self.poll() is not None or children(self.pid), KILL_TIMEOUT, what="nsenter's fork")
-        for pid in children(self.pid):
+        for pid in self._inside():
             with suppress(ProcessLookupError):
                 os.kill(pid, sig)
 
@@ -198,8 +201,13 @@ class Process(subprocess.Popen[str]):
     def kill(self) -> None:
         """End the command, all that it started, and nsenter."""
         deadline = time.monotonic() + KILL_TIMEOUT
+        # nsenter goes last: when it cannot bury its child, the real pid 1 has to, and the machine's power-off waits
+        # for that.
+        self._inside()
         while pids := [pid for pid, _ in marked(COMMAND_MARK, self.mark)]:
-            kill(pids, deadline - time.monotonic())
+            kill([pid for pid in pids if pid.pid != self.pid] or pids, deadline - time.monotonic())
+            with suppress(subprocess.TimeoutExpired):
+                self.wait(0.2)
         self.wait(KILL_TIMEOUT)
 
 
