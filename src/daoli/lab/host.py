@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from daoli.lab.errors import UsageError
+from daoli.lab.errors import LabError, UsageError
 from daoli.lab.fabric import MANAGEMENT, UNDERLAY, Fabric, Nic, WiredMachine
 from daoli.lab.machine import Place
 from daoli.lab.plan import EndpointPlan, HostPlan, Plan, free_address
@@ -101,6 +103,17 @@ class Endpoint(Place):
         return self.host.sees(path)
 
 
+@dataclass(frozen=True, slots=True)
+class AddressBook:
+    """Who has which address, so that several threads can add endpoints."""
+
+    addresses: Callable[[], set[str]]
+    """The IPv4 addresses of all endpoints in the lab."""
+
+    lock: Lock = field(default_factory=Lock)
+    """Held while an address is looked for and taken, and while a host's list of endpoints changes."""
+
+
 class Host(WiredMachine):
     """A Docker host to be: eth0 for management, eth1 as port 1 of bridge ``daoli``, endpoints as the other ports."""
 
@@ -111,9 +124,9 @@ class Host(WiredMachine):
         mark: Mapping[str, str],
         fabric: Fabric,
         lab_plan: Plan,
-        used_addresses: Callable[[], set[str]],
+        book: AddressBook,
     ) -> None:
-        """``used_addresses`` tells which addresses the endpoints of the whole lab have."""
+        """All hosts of a lab share its address book."""
         nics = (
             Nic("eth0", MANAGEMENT, plan.management_mac, f"{plan.address}/24"),
             Nic("eth1", UNDERLAY, plan.uplink_mac),
@@ -123,7 +136,7 @@ class Host(WiredMachine):
         self.dpid = plan.number
         self.address = plan.address
         self._lab_plan = lab_plan
-        self._used_addresses = used_addresses
+        self._book = book
 
     @property
     def endpoints(self) -> dict[str, Endpoint]:
@@ -131,10 +144,11 @@ class Host(WiredMachine):
         return {plan.name: Endpoint(self, plan) for plan in self._read_endpoints()}
 
     def _read_endpoints(self) -> list[EndpointPlan]:
+        path = self.path / "endpoints.json"
         try:
-            return [EndpointPlan(**entry) for entry in json.loads((self.path / "endpoints.json").read_text())]
-        except FileNotFoundError:
-            return []
+            return [EndpointPlan(**entry) for entry in json.loads(path.read_text())]
+        except (OSError, ValueError, TypeError) as damage:
+            raise LabError(f"{path} is damaged ({damage}); take the lab down") from damage
 
     def write_endpoints(self, plans: Iterable[EndpointPlan]) -> None:
         """Say which endpoints there shall be at the next boot."""
@@ -184,6 +198,9 @@ class Host(WiredMachine):
         values = (plan.name, plan.port, plan.mac, address, network.gateway, str(MTU))
         self.script(_ENDPOINT_UP, *values, what=f"endpoint {plan.place}")
 
+    def _unmake(self, plan: EndpointPlan) -> None:
+        self.script(_ENDPOINT_DOWN, plan.name, plan.port, what=f"removing {plan.place}")
+
     def ovs_start(self) -> None:
         """Start ovs-vswitchd; returns when it has set up the bridge. Its flow table is empty."""
         self.script(_SWITCH_UP, what=f"{self.name}'s ovs-vswitchd")
@@ -208,8 +225,15 @@ class Host(WiredMachine):
         return [line.strip() for line in lines if "actions=" in line]
 
     def ofport(self, port: str) -> int:
-        """The OpenFlow number of a port; LabError when Open vSwitch cannot open it."""
-        return wait_until(lambda: max(0, int(self.vsctl("get", "interface", port, "ofport"))), 5.0, what=port)
+        """The OpenFlow number of a port; TimeoutError when Open vSwitch cannot open it."""
+
+        def number() -> int:
+            text = self.vsctl(
+                "get", "interface", port, "ofport"
+            )  # [] before OVS looked at it, -1 when it cannot open it
+            return int(text) if text.isdecimal() else 0
+
+        return wait_until(number, 5.0, what=f"port {port} of {self.name}")
 
     def add_endpoint(
         self,
@@ -221,12 +245,19 @@ class Host(WiredMachine):
         attach: bool = True,
     ) -> Endpoint:
         """Make an endpoint, on the first network and with the lowest free address unless told otherwise."""
-        if name in self.endpoints:
-            raise UsageError(f"endpoint {self.name}/{name} exists already")
         net = self._lab_plan.network(network) if network else self._lab_plan.networks[0]
-        plan = EndpointPlan.at(self.name, name, net.name, ipv4 or free_address(net, self._used_addresses()), mac)
-        self.write_endpoints([*self._read_endpoints(), plan])
-        self._make(plan)
+        with self._book.lock:
+            if name in self.endpoints:
+                raise UsageError(f"endpoint {self.name}/{name} exists already")
+            plan = EndpointPlan.at(self.name, name, net.name, ipv4 or free_address(net, self._book.addresses()), mac)
+            self.write_endpoints([*self._read_endpoints(), plan])
+        try:
+            self._make(plan)
+        except BaseException:
+            with suppress(LabError):
+                self._unmake(plan)
+            self._forget(name)
+            raise
         if attach:
             self.attach(name)
         return Endpoint(self, plan)
@@ -235,8 +266,12 @@ class Host(WiredMachine):
         """End what runs in the endpoint and delete it, OVS port, veth and all."""
         endpoint = self.endpoint(name)
         self.detach(name)
-        self.script(_ENDPOINT_DOWN, name, endpoint.port, what=f"removing {endpoint.plan.place}")
-        self.write_endpoints(plan for plan in self._read_endpoints() if plan.name != name)
+        self._unmake(endpoint.plan)
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        with self._book.lock:
+            self.write_endpoints(plan for plan in self._read_endpoints() if plan.name != name)
 
     def attach(self, name: str) -> None:
         """Make the endpoint's veth a port of the bridge; nothing happens when it is one."""

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from daoli.lab.errors import LabError, UsageError
 from daoli.lab.fabric import MANAGEMENT, Fabric, Nic, WiredMachine
-from daoli.lab.host import Endpoint, Host
+from daoli.lab.host import AddressBook, Endpoint, Host
 from daoli.lab.machine import LAB_MARK, Machine, Place
 from daoli.lab.plan import CONTROLLER_ADDRESS, DEFAULT_TARGET, Plan
 from daoli.lab.preflight import check_programs, check_root
@@ -55,7 +55,8 @@ class Lab:
         self.fabric = Fabric("fabric", self.path, mark)
         nic = Nic("eth0", MANAGEMENT, CONTROLLER_MAC, f"{CONTROLLER_ADDRESS}/24")
         self.controller = WiredMachine("controller", self.path, mark, self.fabric, [nic])
-        self.hosts = {host.name: Host(host, self.path, mark, self.fabric, plan, self._addresses) for host in plan.hosts}
+        book = AddressBook(self._addresses)
+        self.hosts = {host.name: Host(host, self.path, mark, self.fabric, plan, book) for host in plan.hosts}
 
     def __repr__(self) -> str:
         return f"<Lab {self.path}>"
