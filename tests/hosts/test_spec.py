@@ -176,7 +176,7 @@ def test_required(spec: type[Spec], example: dict[str, Any]) -> None:
     for field in example:
         with pytest.raises(ValidationError) as caught:
             spec.model_validate({key: value for key, value in example.items() if key != field})
-        assert [tuple(fault) for fault in faults_of(caught.value)] == [(field, "this field is required")]
+        assert [tuple(fault) for fault in faults_of(caught.value)] == [(field, "this is required")]
 
 
 def test_not_an_object() -> None:

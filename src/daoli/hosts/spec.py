@@ -258,8 +258,8 @@ class Fault(NamedTuple):
 
 
 _SENTENCES: Final = {
-    "missing": "this field is required",
-    "extra_forbidden": "there is no such field",
+    "missing": "this is required",
+    "extra_forbidden": "this is not known here",
     "model_type": "this is not an object",
     "model_attributes_type": "this is not an object",
     "dict_type": "this is not an object",

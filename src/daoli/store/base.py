@@ -51,7 +51,7 @@ class StoreError(Exception):
     """What a store can say no with."""
 
 
-class Conflict(StoreError):  # noqa: N818 - named after what happened
+class Conflict(StoreError):
     """A key was not at the revision that the commit expected; nothing was written."""
 
     def __init__(self, key: str, expected: int, actual: int) -> None:
@@ -61,7 +61,7 @@ class Conflict(StoreError):  # noqa: N818 - named after what happened
         self.actual = actual
 
 
-class StoreUnavailable(StoreError):  # noqa: N818 - named after what happened
+class StoreUnavailable(StoreError):
     """The store cannot read or write now; whether a commit that was under way happened is shown by the next read."""
 
     def __init__(self, reason: str) -> None:
@@ -69,7 +69,7 @@ class StoreUnavailable(StoreError):  # noqa: N818 - named after what happened
         self.reason = reason
 
 
-class WatchLost(StoreError):  # noqa: N818 - named after what happened
+class WatchLost(StoreError):
     """The commits after a revision are no longer known one by one; read again."""
 
     def __init__(self, since: int) -> None:
@@ -77,7 +77,7 @@ class WatchLost(StoreError):  # noqa: N818 - named after what happened
         self.since = since
 
 
-class StateUnusable(StoreError):  # noqa: N818 - named after what happened
+class StateUnusable(StoreError):
     """The state folder cannot be used; the text tells the operator why."""
 
     def __init__(self, path: Path, why: str) -> None:

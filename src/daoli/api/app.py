@@ -1,0 +1,57 @@
+"""The application: every resource's operations, between a guard and the one place where errors become problems."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from daoli import __version__
+from daoli.api import description, endpoints, events, health, hosts, metrics, networks, routes
+from daoli.api.guard import guard
+from daoli.api.operation import Operation
+from daoli.api.problems import problems
+from daoli.api.services import SERVICES, Fabric, Services
+from daoli.hosts.events import EventHub
+from daoli.hosts.inventory import Inventory
+
+BODY_LIMIT: Final = 8 * 2**20
+"""Bytes; the longest list of endpoints that a host can have is far below."""
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *hosts.OPERATIONS,
+    *networks.OPERATIONS,
+    *endpoints.OPERATIONS,
+    *routes.OPERATIONS,
+    *events.OPERATIONS,
+    *health.OPERATIONS,
+    *metrics.OPERATIONS,
+    *description.OPERATIONS,
+)
+
+
+def make_app(
+    inventory: Inventory,
+    fabric: Fabric,
+    hub: EventHub,
+    *,
+    token: str | None = None,
+    version: str = __version__,
+) -> web.Application:
+    """Make the application; with a token it asks for it."""
+    open_paths = {operation.path for operation in OPERATIONS if operation.open}
+    app = web.Application(middlewares=[problems, guard(token, open_paths)], client_max_size=BODY_LIMIT)
+    app[SERVICES] = Services(
+        inventory=inventory,
+        fabric=fabric,
+        events=hub,
+        token=token,
+        version=version,
+        registry=metrics.make_registry(inventory, fabric, version),
+        description=description.describe(OPERATIONS, version, token=token is not None),
+    )
+    app[events.STREAMS] = set()
+    app.on_shutdown.append(events.end_streams)
+    for operation in OPERATIONS:
+        app.router.add_route(operation.method, operation.path, operation.serve)
+    return app

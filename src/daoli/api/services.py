@@ -1,0 +1,71 @@
+"""What the resources work on: one value in the application, no globals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from daoli.hosts.events import EventHub
+from daoli.hosts.inventory import Inventory
+from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
+from daoli.routing.model import Endpoint
+
+
+class Fabric(Protocol):
+    """What the API asks of `hosts.fabric.Fabric`."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was counted since the start: ``punts_total``, or ``denied_total{reason=spoofed}`` with one label."""
+        ...
+
+    def gauges(self) -> Mapping[str, float]:
+        """Measure what goes up and down, named as counters are."""
+        ...
+
+    def ready(self) -> str | None:
+        """Tell why the controller cannot do its work; None if it can."""
+        ...
+
+    def host_status(self, name: str) -> HostStatus:
+        """Tell the live half of a registered host."""
+        ...
+
+    def quarantined(self) -> list[Quarantined]:
+        """List the datapaths that are connected and belong to no host."""
+        ...
+
+    async def routes(self) -> list[RouteReport]:
+        """List live routes with their counters."""
+        ...
+
+    def explain(
+        self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
+    ) -> Explanation:
+        """Say what would happen to a packet, and why."""
+        ...
+
+    async def confirmed(self, revision: int) -> CutReport:
+        """Wait until what the change of this revision cut is confirmed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything behind the API."""
+
+    inventory: Inventory
+    fabric: Fabric
+    events: EventHub
+    token: str | None
+    version: str
+    registry: CollectorRegistry
+    description: Mapping[str, Any]
+    """The OpenAPI document."""
+
+
+SERVICES: Final = web.AppKey("services", Services)
