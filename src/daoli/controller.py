@@ -64,6 +64,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             following = tasks.create_task(inventory.run(), name="inventory")
             try:
                 await channel.listen(host, port)
+                fabric.start()
                 app = make_app(inventory, fabric, events, token=token, version=__version__)
                 site = await serve(app, settings.api_listen, token=token)
                 stack.push_async_callback(site.close)

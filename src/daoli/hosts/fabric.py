@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ from daoli.ofproto import (
 )
 from daoli.ofproto.shapes import Punt
 from daoli.routing.flows import FORGET, KIND_MASK, MAGIC, MAGIC_MASK, Cookie, Ended, Kind, static_flows
-from daoli.routing.model import Endpoint, Host, dpid_text, ipv4_text, mac_text
+from daoli.routing.model import Endpoint, Host, Network, dpid_text, ipv4_text, mac_text
 from daoli.routing.policy import judge
 from daoli.routing.reconcile import Reconciler
 from daoli.routing.router import Answer, Router, Write
@@ -62,13 +62,17 @@ class Fabric:
         self.view = view
         self.router = router
         self.events = events
-        self.counters: dict[str, int] = {
-            "punts_total": 0,
-            "routes_opened_total": 0,
-            "routes_closed_total": 0,
-            "switch_errors_total": 0,
-            "unexpected_messages_total": 0,
-        }
+        self._counts = dict.fromkeys(
+            (
+                "punts_total",
+                "routes_opened_total",
+                "routes_closed_total",
+                "switch_errors_total",
+                "unexpected_messages_total",
+            ),
+            0,
+        )
+        self._working = False
         self._now = now
         self._datapaths: dict[int, Datapath] = {}
         self._settled: set[int] = set()
@@ -112,10 +116,10 @@ class Fabric:
         elif isinstance(message, PortStatus):
             self._port_changed(datapath, message)
         elif isinstance(message, Error):
-            self.counters["switch_errors_total"] += 1
+            self._counts["switch_errors_total"] += 1
             log.error("switch_error", dpid=dpid_text(datapath.dpid), error=str(message))
         else:
-            self.counters["unexpected_messages_total"] += 1
+            self._counts["unexpected_messages_total"] += 1
 
     def disconnected(self, datapath: Datapath, failure: Exception | None) -> None:
         """Note that a datapath is gone; its flows, and the routes that they are part of, go on."""
@@ -135,7 +139,7 @@ class Fabric:
         self.events.publish("host.disconnected", host=switch.host.name, dpid=dpid_text(dpid), reason=reason)
 
     def _punted(self, datapath: Datapath, punt: Punt) -> None:
-        self.counters["punts_total"] += 1
+        self._counts["punts_total"] += 1
         switch = self.view.switches.get(datapath.dpid)
         if switch is None or not switch.connected:
             return
@@ -144,7 +148,7 @@ class Fabric:
             if (target := self._datapaths.get(dpid)) is not None:
                 target.write(data)
         if answer.opened is not None:
-            self.counters["routes_opened_total"] += 1
+            self._counts["routes_opened_total"] += 1
             if self.events.listening:
                 self._tell_opened(answer.opened)
         elif answer.outcome is not Outcome.FORWARD and self.events.listening:
@@ -153,7 +157,7 @@ class Fabric:
     def _ended(self, datapath: Datapath, message: Ended | FlowRemoved) -> None:
         route = self.router.removed(message)
         if route is not None:
-            self.counters["routes_closed_total"] += 1
+            self._counts["routes_closed_total"] += 1
             if self.events.listening:
                 self._tell_closed(route, "idle")
 
@@ -258,9 +262,11 @@ class Fabric:
     def changed(self, change: Changed) -> None:
         """Follow a change that the inventory has put into the view: cut what it affects, at both ends, at once."""
         cut: list[Route] = []
-        for was, now in change.endpoints:
-            if was is not None and (now is None or replace(now, name=was.name, labels=was.labels) != was):
-                cut += self.router.routes.of_endpoint(was.id)
+        for before, after in change.endpoints:
+            if before is not None and (
+                after is None or replace(after, name=before.name, labels=before.labels) != before
+            ):
+                cut += self.router.routes.of_endpoint(before.id)
         left = [was for was, now in change.hosts if was is not None and (now is None or now.dpid != was.dpid)]
         for host in left:
             cut += self.router.routes.of_datapath(host.dpid)
@@ -298,7 +304,7 @@ class Fabric:
     def _revoke(self, routes: Iterable[Route], why: str) -> tuple[list[RouteReport], set[int]]:
         taken, writes = self.router.revoke(routes)
         self._write(writes)
-        self.counters["routes_closed_total"] += len(taken)
+        self._counts["routes_closed_total"] += len(taken)
         for route in taken:
             self._tell_closed(route, why)
         return [self._report(route) for route in taken], {dpid for dpid, _ in writes}
@@ -323,6 +329,24 @@ class Fabric:
                 datapath.write(data)
 
     # -- what the API asks -----------------------------------------------------------------------------------------
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was counted since the start."""
+        outcomes = {f"packets_total{{outcome={o.value}}}": n for o, n in self.router.outcomes.items()}
+        return {**self._counts, **outcomes, "over_budget_total": self.router.over_budget}
+
+    def gauges(self) -> Mapping[str, float]:
+        """Measure what goes up and down."""
+        return {"routes": len(self.router.routes), "hosts_settled": len(self._settled)}
+
+    def ready(self) -> str | None:
+        """Tell why the controller cannot do its work; None if it can."""
+        return None if self._working else "not listening for datapaths yet"
+
+    def start(self) -> None:
+        """Note that datapaths can connect."""
+        self._working = True
 
     def host_status(self, name: str) -> HostStatus:
         """Tell the live half of a registered host."""
@@ -478,14 +502,15 @@ class Fabric:
         )
 
     def _tell_inventory(self, change: Changed) -> None:
-        for kind, pairs, name in (
-            ("host", change.hosts, lambda host: host.name),
-            ("network", change.networks, lambda network: network.name),
-            ("endpoint", change.endpoints, lambda endpoint: endpoint.id),
-        ):
-            for was, now in pairs:
-                verb = "added" if was is None else "removed" if now is None else "changed"
-                self.events.publish(f"{kind}.{verb}", **{kind: name(now if now is not None else was)})
+        pairs: list[tuple[Host | Network | Endpoint | None, Host | Network | Endpoint | None]]
+        pairs = [*change.hosts, *change.networks, *change.endpoints]
+        for was, now in pairs:
+            record = now if now is not None else was
+            kind = type(record).__name__.lower()
+            verb = "added" if was is None else "removed" if now is None else "changed"
+            self.events.publish(
+                f"{kind}.{verb}", **{kind: getattr(record, "id", None) or getattr(record, "name", None)}
+            )
 
 
 def _name_of(place: Place | None) -> str | None:

@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
 def say(text: str) -> None:
     """One line for a person, who may have closed the pipe."""
     with suppress(BrokenPipeError):
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{text}\n")  # at once: hosts get ready side by side
 
 
 @contextmanager

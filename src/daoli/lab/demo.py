@@ -126,7 +126,7 @@ def tell_joining(demo: Demo, lab: Lab, controller: Controller) -> None:
             demo.request(controller, "POST", f"/{kind}", body)
     controller.wait_connected()
     hosts = demo.request(controller, "GET", "/hosts")["hosts"]
-    demo.check("both hosts are connected and have no problems", holds=all(not h["problems"] for h in hosts))
+    demo.check("both hosts are connected and have no problems", holds=all(not h["status"]["problems"] for h in hosts))
 
     demo.title("2  Before: a host without traffic holds only its static flows")
     live = demo.flows(lab)
@@ -136,7 +136,7 @@ def tell_joining(demo: Demo, lab: Lab, controller: Controller) -> None:
 def tell_talking(demo: Demo, lab: Lab, controller: Controller) -> None:
     """Ping, fetch and trace, within what is allowed."""
     h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
-    a, far, near = h1.endpoints["c1"], h2.endpoints["c1"], h1.endpoints["c3"]
+    a, near, far = h1.endpoints["c1"], h1.endpoints["c3"], h2.endpoints["c2"]  # the three on dnet1
 
     demo.title("3  A container's first packet becomes a pair of flows on each host")
     demo.say("The first echo request goes to the controller, which opens the route; the others meet its flows.")
@@ -174,7 +174,7 @@ def tell_talking(demo: Demo, lab: Lab, controller: Controller) -> None:
 
 def tell_refusing(demo: Demo, lab: Lab, controller: Controller) -> None:
     """Try what is not allowed."""
-    a, foreign = lab.hosts["h1"].endpoints["c1"], lab.hosts["h2"].endpoints["c2"]
+    a, foreign = lab.hosts["h1"].endpoints["c1"], lab.hosts["h2"].endpoints["c1"]  # of dnet1 and of dnet2
 
     demo.title("7  What is not allowed fails at once, and says why")
     began = time.monotonic()

@@ -155,7 +155,7 @@ class Controller:
         wanted = set(hosts or self.lab.hosts)
 
         def connected() -> bool:
-            return wanted <= {host["name"] for host in self.get("/hosts").body["hosts"] if host["connected"]}
+            return wanted <= {host["name"] for host in self.get("/hosts").body["hosts"] if host["status"]["connected"]}
 
         wait_until(connected, timeout)
 
