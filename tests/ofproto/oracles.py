@@ -16,7 +16,8 @@ def ovs_print(data: bytes) -> str:
 
 def ovs_flow(message: bytes) -> list[str]:
     """Give the flows of a reply as `dump-flows --no-stats` would."""
-    lines = ovs_print(message).splitlines()[1:]
+    command = ["ovs-ofctl", "ofp-print", message.hex()]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[1:]
     flows = []
     for line in lines:
         words = line.strip().split(", ")

@@ -1,0 +1,45 @@
+"""Hellos and errors; every message's round trip is in the tests of `message`."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daoli.ofproto import Error, Hello, UnknownHelloElement, VersionBitmap, decode
+
+
+@given(st.frozensets(st.integers(0, 255), min_size=1))
+def test_versions_of(versions: frozenset[int]) -> None:
+    """A hello of some versions says just these, under the highest."""
+    hello = decode(Hello.of(versions, xid=9).encode())
+    assert isinstance(hello, Hello)
+    assert hello.versions() == versions
+    assert (hello.version, hello.xid) == (max(versions), 9)
+
+
+def test_bytes() -> None:
+    """The hello of OpenFlow 1.0 and 1.3 is laid out as in 7.5.1."""
+    assert Hello.of({1, 4}).encode().hex(" ", 4) == "04000010 00000000 00010008 00000012"
+
+
+@pytest.mark.parametrize("version", [0, 1, 4, 6])
+def test_without_bitmap(version: int) -> None:
+    """A hello without a bitmap speaks all versions up to its header's."""
+    assert Hello(version=version).versions() == frozenset(range(1, version + 1))
+
+
+def test_unknown_elements() -> None:
+    """Elements that nobody knows are passed over and carried along, their padding behind them."""
+    hello = Hello((UnknownHelloElement(77, b"abc"), VersionBitmap((0x10,)), UnknownHelloElement(1000, b"")))
+    assert decode(hello.encode()) == hello
+    assert hello.versions() == {4}
+    assert hello.encode()[8:16] == bytes.fromhex("004d 0007 616263 00")
+
+
+def test_two_bitmaps() -> None:
+    """Two bitmaps say the versions of both."""
+    assert Hello((VersionBitmap((2,)), VersionBitmap((0x10, 1)))).versions() == {1, 4, 32}
+
+
+def test_error_text() -> None:
+    """An error is shown by its names."""
+    assert str(Error(5, 1, b"\1\2", xid=3)) == "ERROR (xid=0x3): FLOW_MOD_FAILED/TABLE_FULL data=0102"
