@@ -1,6 +1,6 @@
 """What a failure says of itself."""
 
-from daoli.ofproto import DecodeError, EncodeError
+from daoli.ofproto import DecodeError, EncodeError, LocalProtocolError, RemoteProtocolError
 
 
 def test_decode_error() -> None:
@@ -17,3 +17,11 @@ def test_encode_error() -> None:
     assert isinstance(error, ValueError)
     assert (error.field, error.reason) == ("FlowMod.priority", "too large")
     assert str(error) == "FlowMod.priority: too large"
+
+
+def test_protocol_errors() -> None:
+    """Who breaks the protocol is the error's type, and a peer that does is told the clause."""
+    error = RemoteProtocolError("a second hello", "6.3.1")
+    assert (error.reason, error.clause) == ("a second hello", "6.3.1")
+    assert str(error) == "a second hello (OpenFlow 1.3.5, 6.3.1)"
+    assert not issubclass(LocalProtocolError, RemoteProtocolError)

@@ -9,6 +9,7 @@ from time import process_time
 from typing import Any
 
 import pytest
+from construct import ConstructError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ofproto.examples import EXAMPLES
@@ -263,6 +264,21 @@ def test_refusal(data: bytes, offset: int, clause: str, reason: str) -> None:
     assert (refusal.value.offset, refusal.value.clause) == (offset, clause)
     assert reason in refusal.value.reason
     assert str(refusal.value).endswith(f"at byte {offset} (OpenFlow 1.3.5, {clause})")
+
+
+@pytest.mark.parametrize(
+    "error", [ConstructError("no"), RecursionError(), OverflowError(), struct.error(), ValueError()]
+)
+def test_nothing_else_is_raised(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever construct or Python raises about the bytes becomes a DecodeError, with its cause."""
+
+    def fail(*_: object) -> Message:
+        raise error
+
+    monkeypatch.setattr(BarrierReply, "read", fail)
+    with pytest.raises(DecodeError, match=type(error).__name__) as refusal:
+        decode(BarrierReply().encode())
+    assert refusal.value.__cause__ is error
 
 
 @pytest.mark.parametrize("version", [0, 1, 3, 5, 255])

@@ -70,6 +70,13 @@ def test_text() -> None:
         "  cookie=0x1, table=0, in_port=3 actions=drop\n"
         "  cookie=0x1, table=0, in_port=3 actions=drop"
     )
+    assert str(PortDescReply((Port(1, name="eth0"),))) == (
+        "MULTIPART_REPLY PORT_DESC (xid=0x0): \n  1(eth0) addr=00:00:00:00:00:00 config=0x0 state=0x0"
+    )
+    assert str(FlowStatsRequest(cookie=0xDA)) == (
+        "MULTIPART_REQUEST FLOW (xid=0x0): flags=0 table_id=255 out_port=ANY out_group=4294967295 cookie=0xda "
+        "cookie_mask=0x0 match=any"
+    )
     assert str(PortStatsRequest()) == "MULTIPART_REQUEST PORT_STATS (xid=0x0): flags=0 port_no=ANY"
     assert str(UnknownMultipartRequest(99)).startswith("MULTIPART_REQUEST 99 (xid=0x0)")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from tests.ofproto.strategies import oxms
 
-from daoli.ofproto import DecodeError, EncodeError, Oxm
+from daoli.ofproto import DecodeError, EncodeError, Oxm, SetField
 from daoli.ofproto.oxm import OXM, MaskedValue
 
 
@@ -78,3 +78,11 @@ def test_dishonest_header() -> None:
     """A header that announces another length than the payload's cannot be written."""
     with pytest.raises(EncodeError, match="does not announce 3 bytes"):
         OXM.write(Oxm(0x12340004, b"abc"))
+
+
+def test_not_an_oxm() -> None:
+    """What is no field at all is a TypeError, which the message that holds it turns into an EncodeError."""
+    with pytest.raises(TypeError, match="5 is not a match field"):
+        OXM.write(5)
+    with pytest.raises(EncodeError, match=r"SetField\.oxm: 5 is not a match field"):
+        SetField(5).wire.write(SetField(5))  # type: ignore[arg-type]

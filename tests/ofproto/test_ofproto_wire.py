@@ -175,6 +175,7 @@ def test_tlv_kind_is_declared_once() -> None:
 def test_reader_is_a_stream() -> None:
     """Constructs read from a window as from a stream, and no further than its end."""
     reader = Reader(b"abcdef", 1, 4)
+    assert Text(2).parse_stream(Reader(b"abcdef", 1, 4)) == "bc"
     assert (reader.read(2), reader.tell(), reader.read(9), reader.read()) == (b"bc", 3, b"d", b"")
 
 

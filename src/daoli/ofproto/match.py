@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from daoli.ofproto.constants import MatchType
 from daoli.ofproto.errors import DecodeError
-from daoli.ofproto.fields import Requirement, field_named
+from daoli.ofproto.fields import Field, Requirement, field_named
 from daoli.ofproto.oxm import OXM, MaskedValue, Oxm
 from daoli.ofproto.wire import Many, Reader, Wire
 
@@ -88,7 +88,7 @@ class Match:
         return Match.of, (self.oxms,)
 
     def __repr__(self) -> str:
-        said = {oxm.name: _said(oxm) for oxm in self.oxms if oxm.field is not None}
+        said = {field.name: _said(field, oxm) for oxm in self.oxms if (field := oxm.field) is not None}
         try:
             plain = Match(**said) == self
         except ValueError:
@@ -98,11 +98,9 @@ class Match:
         return f"Match({', '.join(f'{name}={value!r}' for name, value in said.items())})"
 
 
-def _said(oxm: Oxm) -> MaskedValue:
-    """Write a known field's value as a person would."""
-    field, mask = oxm.field, oxm.mask
-    if field is None:
-        return oxm.value
+def _said(field: Field, oxm: Oxm) -> MaskedValue:
+    """Write a field's value as a person would."""
+    mask = oxm.mask
     if field.notation in ("number", "hex"):
         number = int.from_bytes(oxm.value, "big")
         return number if mask is None else (number, int.from_bytes(mask, "big"))

@@ -373,19 +373,22 @@ class Record(Wire):
     def _blame(self, step: _Step, values: list[Any]) -> typing.NoReturn:
         """Find the first of a step's values that does not fit, and name it."""
         fields = [part for part in step.parts if part.name]
-        for part, size, value in zip(fields, step.sizes, values, strict=True):
-            field = f"{self.cls.__name__}.{part.name}"
-            if size is not None:
-                if not isinstance(value, bytes) or len(value) != size:
-                    raise EncodeError(field, f"{value!r} is not {size} bytes")
-                continue
-            try:
-                struct.pack(f"!{_code(part.con)}", value)
-            except struct.error as error:
-                raise EncodeError(
-                    field, f"{value!r} is not an unsigned number of {8 * part.con.length} bits"
-                ) from error
+        for part, value in zip(fields, values, strict=True):
+            if (misfit := _misfit(part.con, value)) is not None:
+                raise EncodeError(f"{self.cls.__name__}.{part.name}", misfit)
         raise EncodeError(self.cls.__name__, "cannot be written")  # pragma: no cover - one of them did not fit
+
+
+def _misfit(con: Construct, value: Any) -> str | None:
+    """Say why a value does not fit a construct of fixed size, if it does not."""
+    if isinstance(con, Bytes):
+        fits = isinstance(value, bytes) and len(value) == con.length
+        return None if fits else f"{value!r} is not {con.length} bytes"
+    try:
+        struct.pack(f"!{_code(con)}", value)
+    except struct.error:
+        return f"{value!r} is not an unsigned number of {8 * con.length} bits"
+    return None
 
 
 def wired(clause: str) -> Callable[[type[S]], type[S]]:
