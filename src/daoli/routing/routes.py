@@ -20,7 +20,18 @@ _GENERATION_MASK: Final = 0xFF
 class Route:
     """The flows of one conversation. `source` is the endpoint that opened it."""
 
-    __slots__ = ("alive", "destination", "generation", "id", "installed", "judgement", "opened", "pair", "source")
+    __slots__ = (
+        "_dpids",
+        "alive",
+        "destination",
+        "generation",
+        "id",
+        "installed",
+        "judgement",
+        "opened",
+        "pair",
+        "source",
+    )
 
     def __init__(self, route_id: int, source: Place, destination: Place, judgement: Judgement, now: float) -> None:
         self.id = route_id
@@ -33,15 +44,16 @@ class Route:
         self.installed = now
         self.alive = FORTH | BACK
         self.pair = source.ipv4 + destination.ipv4
+        a, b = source.dpid, destination.dpid
+        self._dpids = (a,) if a == b else (a, b)
 
     def direction_from(self, ipv4_src: bytes) -> int:
         """Tell which direction a packet from this address goes in."""
         return FORTH if ipv4_src == self.source.ipv4 else BACK
 
     def dpids(self) -> tuple[int, ...]:
-        """Name the datapaths that hold this route's flows."""
-        a, b = self.source.dpid, self.destination.dpid
-        return (a,) if a == b else (a, b)
+        """Name the datapaths that hold this route's flows, also when an endpoint's host has got another since."""
+        return self._dpids
 
     def renew(self, now: float) -> None:
         """Note that all flows are installed anew, under the next generation."""
@@ -99,7 +111,7 @@ class RouteTable:
             of_datapath.add(route)
 
     def remove(self, route: Route) -> None:
-        """Remove a route; its places are still those that it was added with."""
+        """Remove a route."""
         del self._by_id[route.id]
         del self._by_pair[route.pair]
         del self._by_pair[route.pair[4:] + route.pair[:4]]
