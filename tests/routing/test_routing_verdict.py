@@ -1,0 +1,166 @@
+"""What a punted packet turns out to be: every outcome, and why."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.routing.frames import ICMP, arp, ipv4
+from tests.routing.world import UPLINK, Plan, Spot, World, endpoint, host, port_of, punt, uplink_mac
+
+from daoli.ofproto import PacketInReason
+from daoli.routing.model import ROUTER_MAC
+from daoli.routing.policy import DIFFERENT_NETWORKS, SAME_NETWORK
+from daoli.routing.verdict import Outcome, converse, decide, obstacle
+
+# Endpoints 0 and 1 on host 0, 2 and 3 on host 1 (3 without its port), 4 on host 0 in another network,
+# 5 on host 2 whose uplink is missing.
+PLAN = Plan((True, True, False), (Spot(0), Spot(0), Spot(1), Spot(1, 0, up=False), Spot(0, 1), Spot(2)))
+MACS = {number: endpoint(number, spot).mac for number, spot in enumerate(PLAN.spots)}
+IPS = {number: endpoint(number, spot).ipv4 for number, spot in enumerate(PLAN.spots)}
+GATEWAY = bytes((10, 0, 0, 1))
+STRANGER = bytes.fromhex("0200deadbeef")
+H0, H1, H2 = (host(number).dpid for number in range(3))
+
+
+def local(dst: bytes, *, src: int = 0, ttl: int = 64, eth_dst: bytes = ROUTER_MAC) -> bytes:
+    """Make what endpoint `src` sends to an address."""
+    return ipv4(MACS[src], eth_dst, IPS[src], dst, ttl=ttl)
+
+
+def routed(src: int, dst: bytes, *, ttl: int = 63, sender: bytes | None = None) -> bytes:
+    """Make what host 0's uplink receives from the host of endpoint `src`."""
+    mac = uplink_mac(PLAN.spots[src].host) if sender is None else sender
+    return ipv4(mac, uplink_mac(0), IPS[src], dst, ttl=ttl)
+
+
+class Case(NamedTuple):
+    """A punt on host 0, and what it is."""
+
+    in_port: int
+    frame: bytes
+    outcome: Outcome
+    source: int | None = None
+    destination: int | None = None
+    problem: str = ""
+    reason: int = PacketInReason.NO_MATCH
+
+
+P0, P1, P4 = port_of(0), port_of(1), port_of(4)
+CASES = {
+    "same host": Case(P0, local(IPS[1]), Outcome.FORWARD, 0, 1),
+    "other host": Case(P0, local(IPS[2]), Outcome.FORWARD, 0, 2),
+    "any frame's MAC": Case(P0, local(IPS[1], eth_dst=STRANGER), Outcome.FORWARD, 0, 1),
+    "other network": Case(P0, local(IPS[4]), Outcome.DENIED, 0, 4),
+    "denied before unreachable": Case(P4, local(IPS[3], src=4), Outcome.DENIED, 4, 3),
+    "itself": Case(P0, local(IPS[0]), Outcome.UNREACHABLE, 0, 0, "does not reach itself"),
+    "port missing": Case(P0, local(IPS[3]), Outcome.UNREACHABLE, 0, 3, "port p3 of e3 is not on host h1"),
+    "uplink missing": Case(P0, local(IPS[5]), Outcome.UNREACHABLE, 0, 5, "uplink up0 is not on host h2"),
+    "unknown host": Case(P0, local(bytes((10, 0, 9, 9))), Outcome.UNKNOWN_HOST, 0, None, "no endpoint of n0"),
+    "unknown network": Case(P0, local(bytes((8, 8, 8, 8))), Outcome.UNKNOWN_NETWORK, 0, None, "no network holds"),
+    "other gateway": Case(P0, local(bytes((10, 1, 0, 1))), Outcome.UNKNOWN_HOST, 0, None, "no endpoint of n1"),
+    "gateway": Case(P0, local(GATEWAY), Outcome.ANSWER, 0),
+    "gateway, TTL 1": Case(P0, local(GATEWAY, ttl=1), Outcome.ANSWER, 0),
+    "TTL 1": Case(P0, local(IPS[1], ttl=1), Outcome.EXPIRED, 0),
+    "TTL 0": Case(P0, local(IPS[1], ttl=0), Outcome.EXPIRED, 0),
+    "TTL 1 to nobody": Case(P0, local(bytes((10, 0, 9, 9)), ttl=1), Outcome.EXPIRED, 0),
+    "TTL 2": Case(P0, local(IPS[2], ttl=2), Outcome.FORWARD, 0, 2),
+    "INVALID_TTL": Case(P0, local(IPS[1]), Outcome.EXPIRED, 0, None, "", PacketInReason.INVALID_TTL),
+    "multicast": Case(P0, local(bytes((224, 0, 0, 251))), Outcome.MULTICAST, 0),
+    "multicast, TTL 1": Case(P0, local(bytes((224, 0, 0, 22)), ttl=1), Outcome.MULTICAST, 0),
+    "broadcast": Case(P0, local(b"\xff" * 4), Outcome.MULTICAST, 0),
+    "subnet broadcast": Case(P0, local(bytes((10, 0, 255, 255)), eth_dst=b"\xff" * 6), Outcome.MULTICAST, 0),
+    "other's MAC": Case(P0, ipv4(MACS[1], ROUTER_MAC, IPS[0], IPS[1]), Outcome.SPOOFED, 0),
+    "other's address": Case(P0, ipv4(MACS[0], ROUTER_MAC, IPS[1], IPS[2]), Outcome.SPOOFED, 0),
+    "other's both": Case(P0, ipv4(MACS[1], ROUTER_MAC, IPS[1], IPS[2]), Outcome.SPOOFED, 0),
+    "no address yet": Case(P0, ipv4(MACS[0], b"\xff" * 6, bytes(4), b"\xff" * 4), Outcome.SPOOFED, 0),
+    "unknown port": Case(99, local(IPS[1]), Outcome.UNKNOWN_PORT),
+    "unknown port, no IPv4": Case(99, bytes(60), Outcome.UNKNOWN_PORT),
+    "IPv6": Case(P0, bytes(12) + b"\x86\xdd" + bytes(40), Outcome.NOT_IPV4, 0, None, "EtherType 0x86dd"),
+    "ARP": Case(P0, arp(1, MACS[0], IPS[0], bytes(6), IPS[1]), Outcome.NOT_IPV4, 0, None, "EtherType 0x0806"),
+    "short IPv4": Case(P0, local(IPS[1])[:30], Outcome.MALFORMED, 0),
+    "short frame": Case(P0, b"\1\2\3", Outcome.MALFORMED, 0),
+    "empty frame": Case(P0, b"", Outcome.MALFORMED, 0),
+    "arrives without flow": Case(UPLINK, routed(2, IPS[0]), Outcome.RESTORE, 2, 0),
+    "arrives with TTL 1": Case(UPLINK, routed(2, IPS[0], ttl=1), Outcome.EXPIRED, 2, 0),
+    "expires on arrival": Case(UPLINK, routed(2, IPS[0], ttl=9), Outcome.EXPIRED, 2, 0, "", PacketInReason.INVALID_TTL),
+    "arrives, denied": Case(UPLINK, routed(2, IPS[4]), Outcome.DENIED, 2, 4),
+    "arrives from elsewhere": Case(UPLINK, routed(2, IPS[0], sender=STRANGER), Outcome.SPOOFED, None, None, "not sent"),
+    "arrives, unknown source": Case(
+        UPLINK, ipv4(STRANGER, uplink_mac(0), bytes((8, 8, 8, 8)), IPS[0]), Outcome.STRAY, None, None, "8.8.8.8"
+    ),
+    "arrives from here": Case(UPLINK, routed(1, IPS[0]), Outcome.STRAY, None, None, "no other host has 10.0.0.11"),
+    "arrives for elsewhere": Case(UPLINK, routed(2, IPS[2]), Outcome.STRAY, 2, None, "10.0.0.12 is not on this host"),
+    "arrives for nobody": Case(UPLINK, routed(2, bytes((10, 0, 9, 9))), Outcome.STRAY, 2, None, "is not on this host"),
+    "arrives, no IPv4": Case(UPLINK, bytes(60), Outcome.MALFORMED),
+    "arrives for missing port": Case(
+        UPLINK, ipv4(uplink_mac(0), uplink_mac(1), IPS[0], IPS[3], ttl=63), Outcome.STRAY, None, None, "no other host"
+    ),
+}
+
+
+@pytest.fixture(scope="module", name="world")
+def _world() -> World:
+    return World(PLAN)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_decide(world: World, case: Case) -> None:
+    """Each kind of packet has its outcome, with the places that were found and a reason."""
+    verdict = decide(world.view, H0, punt(case.in_port, case.frame, case.reason))
+    assert verdict.outcome is case.outcome
+    assert verdict.source is (None if case.source is None else world.place(case.source))
+    assert verdict.destination is (None if case.destination is None else world.place(case.destination))
+    assert case.problem in verdict.problem
+    assert bool(case.problem) == bool(verdict.problem)
+
+
+def test_every_outcome_is_tested() -> None:
+    """The table above leaves no outcome out."""
+    assert {case.outcome for case in CASES.values()} == set(Outcome)
+
+
+def test_judgement_is_told(world: World) -> None:
+    """A conversation's verdict says what policy said."""
+    assert decide(world.view, H0, punt(P0, local(IPS[1]))).judgement is SAME_NETWORK
+    assert decide(world.view, H0, punt(P0, local(IPS[4]))).judgement is DIFFERENT_NETWORKS
+    assert converse(world.place(0), world.place(1)).frame is None
+
+
+def test_obstacles() -> None:
+    """Each thing that may be in the way is named, whichever end it is at, and both orders find one."""
+    world = World(PLAN)
+    a, b, far = world.place(0), world.place(1), world.place(2)
+    assert obstacle(a, b) == obstacle(a, far) == obstacle(far, a) == ""
+    world.view.disconnect(H1)
+    assert obstacle(a, far) == obstacle(far, a) == "host h1 is not connected"
+    assert obstacle(a, world.place(5)) == obstacle(world.place(5), a) == "uplink up0 is not on host h2"
+    world.view.remove_port(H0, "up0")
+    assert obstacle(a, b) == ""
+    world.view.remove_port(H0, "p1")
+    assert obstacle(a, b) == obstacle(b, a) == "port p1 of e1 is not on host h0"
+
+
+@given(st.sampled_from((P0, UPLINK, 99)), st.binary(max_size=80), st.integers(0, 255))
+def test_any_frame(in_port: int, frame: bytes, reason: int) -> None:
+    """Any bytes from any port for any reason have an outcome, and none of them is forwarded."""
+    verdict = decide(SHARED.view, H0, punt(in_port, frame, reason))
+    assert verdict.outcome not in (Outcome.FORWARD, Outcome.RESTORE, Outcome.ANSWER)
+
+
+@given(st.sampled_from((P0, P1, P4, UPLINK)), st.integers(0, 5), st.integers(0, 5), st.integers(0, 255))
+def test_nobody_speaks_for_another(in_port: int, a: int, b: int, ttl: int) -> None:
+    """Whoever sends, only its own endpoint's packets are forwarded, and from the uplink only other hosts'."""
+    mac = MACS[a] if in_port != UPLINK else uplink_mac(PLAN.spots[a].host)
+    verdict = decide(SHARED.view, H0, punt(in_port, ipv4(mac, uplink_mac(0), IPS[a], IPS[b], ttl=ttl, proto=ICMP)))
+    if verdict.outcome is Outcome.FORWARD:
+        assert in_port == port_of(a)
+        assert ttl > 1
+    if verdict.outcome is Outcome.RESTORE:
+        assert in_port == UPLINK
+        assert (PLAN.spots[a].host, PLAN.spots[b].host) == (1, 0)
+
+
+SHARED = World(PLAN)
