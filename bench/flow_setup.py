@@ -2,8 +2,11 @@
 
 A controller is started as its own process, as a user would; emulated datapaths (`fleet.py`) in this process send it
 container packet_ins over TCP. A setup is timed from the write of its packet_in until its packet_out is read at the
-destination's datapath, and must bring its four flow_mods. Beside each round of the controller a bare asyncio echo
-server on the same event loop (uvloop) answers the same bytes: the ratio of the two holds on a noisy machine.
+destination's datapath, and must bring its four flow_mods.
+
+Beside each round with one setup outstanding the same fleet asks a *bare* server, on the same event loop (uvloop): it
+decides nothing and decodes nothing, but writes as many bytes to the same two connections, the packet among them. And a
+plain echo of the packet_in on one connection is timed. The ratios hold on a noisy machine, where times do not.
 
     python bench/flow_setup.py [--rounds 5] [--quick] [--json FILE]
 """
@@ -33,10 +36,16 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from daoli.ofproto.shapes import PUNT
+from daoli.ofproto import MessageType
+from daoli.ofproto.shapes import EMIT, PUNT
+from daoli.routing.flows import FORWARD
 from fleet import Fleet, make_endpoints, syn
 
 ENDPOINTS = 100
+PUNT_DATA = len(PUNT.pack(*[0] * 7, b""))
+"""Where the frame begins in a packet_in."""
+FRAME_DPID = 14 + 16 + 2
+"""Where a frame's destination address says which datapath it is for (`fleet.make_endpoints`)."""
 NETWORK = {"name": "bench", "subnet": "10.0.0.0/8", "gateway": "10.255.255.254"}
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 
@@ -82,9 +91,11 @@ class Figures:
     flow_mods_per_setup: float
     cpu_us_per_setup: float
     """Processor time of the controller's process."""
-    echo_p50: float | None
-    """A bare echo's p50 in the same minutes, where one setup at a time was outstanding."""
-    ratio: float | None
+    bare_p50: float | None = None
+    """The bare server's p50 in the same minutes, where one setup at a time was outstanding."""
+    ratio: float | None = None
+    """Median of the rounds' ratios of p50 to the bare server's."""
+    echo_p50: float | None = None
 
 
 def quantile(values: Sequence[float], q: float) -> float:
@@ -158,17 +169,41 @@ class _Echo(asyncio.Protocol):
         self._transport.write(data)
 
 
-async def serve_echo() -> None:
-    """Be the bare echo server: say the port on standard output, and serve until killed."""
-    server = await asyncio.get_running_loop().create_server(_Echo, "127.0.0.1", 0)
+class _Bare(asyncio.Protocol):
+    """Writes what a controller would, as far as the number of bytes and the way of the packet go."""
+
+    _flows = FORWARD.pack(0, 0, 0, 0, bytes(6), bytes(4), bytes(4), bytes(6), bytes(6), 0) * 2
+
+    def __init__(self, peers: list[asyncio.Transport]) -> None:
+        self._peers = peers
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._peers.append(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        if data[1] != MessageType.PACKET_IN:
+            return  # the fleet's hello
+        frame = data[PUNT_DATA:]
+        there = self._peers[frame[FRAME_DPID] - 1]
+        there.write(self._flows + EMIT.pack(0, 0, frame))
+        self._transport.write(self._flows)
+
+
+async def serve(kind: str) -> None:
+    """Be a server to compare with: say the port on standard output, and serve until killed."""
+    peers: list[asyncio.Transport] = []
+    server = await asyncio.get_running_loop().create_server(
+        _Echo if kind == "echo" else lambda: _Bare(peers), "127.0.0.1", 0
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 @asynccontextmanager
-async def echo_server() -> AsyncIterator[int]:
-    """Run a bare echo server as its own process; give its port."""
-    process = subprocess.Popen([sys.executable, __file__, "--serve-echo"], stdout=subprocess.PIPE)
+async def peer(kind: str) -> AsyncIterator[int]:
+    """Run a server to compare with as its own process; give its port."""
+    process = subprocess.Popen([sys.executable, __file__, "--serve", kind], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None  # noqa: S101 (asked for above)
         yield int(await asyncio.to_thread(process.stdout.readline))
@@ -219,15 +254,19 @@ def _processor_time(pid: int) -> float:
 
 async def measure(case: Case, rounds: int, echo_port: int, console: Console) -> Figures:
     """Run one case against a fresh controller, one warm-up round and then the counted ones."""
-    async with controller() as (port, api, process):
+    async with controller() as (port, api, process), peer("bare") as bare_port:
         await post_inventory(api, case.datapaths)
-        fleet = Fleet(case.datapaths, ENDPOINTS)
+        fleet, bare = Fleet(case.datapaths, ENDPOINTS), Fleet(case.datapaths, ENDPOINTS, bare=True)
         await fleet.connect("127.0.0.1", port)
-        rates, echoes, cpu = [], [], []
+        if case.total:
+            await bare.connect("127.0.0.1", bare_port)
+        rates, echoes, bares, cpu = [], [], [], []
         quantiles: dict[str, list[float]] = {name: [] for name in _QUANTILES}
         flow_mods = 0
         for n in range(rounds + 1):
-            echoed = quantile(await time_echo(echo_port, case.setups), 0.5) if case.total else 0.0
+            if case.total:
+                echoes.append(quantile(await time_echo(echo_port, case.setups), 0.5))
+                bares.append(quantile((await bare.run(case.setups, 1, total_window=True)).latencies, 0.5))
             before = _processor_time(process.pid)
             result = await fleet.run(case.setups, case.window, total_window=case.total)
             spent = _processor_time(process.pid) - before
@@ -239,16 +278,16 @@ async def measure(case: Case, rounds: int, echo_port: int, console: Console) -> 
             cpu.append(spent / case.setups * 1e6)
             for name, q in _QUANTILES.items():
                 quantiles[name].append(quantile(result.latencies, q))
-            if case.total:
-                echoes.append(echoed)
             console.print(
                 f"  {case.datapaths} datapaths, {case.title}, round {n}: "
                 f"{rates[-1]:,.0f} setups/s, p50 {quantiles['p50'][-1]:.0f} us",
                 style="dim",
             )
         fleet.close()
+        if case.total:
+            bare.close()
     median = {name: statistics.median(values) for name, values in quantiles.items()}
-    ratios = [ours / echo for ours, echo in zip(quantiles["p50"], echoes, strict=False)]
+    ratios = [ours / theirs for ours, theirs in zip(quantiles["p50"], bares[1:], strict=False)]
     return Figures(
         datapaths=case.datapaths,
         outstanding=case.title,
@@ -261,8 +300,9 @@ async def measure(case: Case, rounds: int, echo_port: int, console: Console) -> 
         p999=median["p999"],
         flow_mods_per_setup=flow_mods / case.setups,
         cpu_us_per_setup=statistics.median(cpu),
-        echo_p50=statistics.median(echoes) if echoes else None,
+        bare_p50=statistics.median(bares[1:]) if bares else None,
         ratio=statistics.median(ratios) if ratios else None,
+        echo_p50=statistics.median(echoes[1:]) if echoes else None,
     )
 
 
@@ -271,7 +311,7 @@ def show(figures: Sequence[Figures], console: Console) -> None:
     table = Table(title="flow setup: packet_in to packet_out at the destination (microseconds)")
     for heading in ("datapaths", "outstanding", "setups/s", "spread", "p50", "p90", "p99", "p99.9"):
         table.add_column(heading, justify="right")
-    for heading in ("flow_mods", "cpu", "echo p50", "ratio"):
+    for heading in ("flow_mods", "cpu", "bare p50", "ratio", "echo p50"):
         table.add_column(heading, justify="right")
     for f in figures:
         table.add_row(
@@ -282,8 +322,9 @@ def show(figures: Sequence[Figures], console: Console) -> None:
             *(f"{value:.0f}" for value in (f.p50, f.p90, f.p99, f.p999)),
             f"{f.flow_mods_per_setup:g}",
             f"{f.cpu_us_per_setup:.1f}",
-            f"{f.echo_p50:.0f}" if f.echo_p50 else "",
+            f"{f.bare_p50:.0f}" if f.bare_p50 else "",
             f"{f.ratio:.2f}" if f.ratio else "",
+            f"{f.echo_p50:.0f}" if f.echo_p50 else "",
         )
     console.print(table)
 
@@ -293,7 +334,7 @@ async def main(arguments: argparse.Namespace) -> None:
     console = Console(stderr=True)
     cases = [Case(c.datapaths, c.window, c.total, c.setups // 10) for c in CASES] if arguments.quick else CASES
     figures = []
-    async with echo_server() as echo_port:
+    async with peer("echo") as echo_port:
         for case in cases:
             console.print(f"{case.datapaths} datapaths of {ENDPOINTS} endpoints, {case.title} outstanding")
             figures.append(await measure(case, arguments.rounds, echo_port, console))
@@ -314,6 +355,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each case (default: 5)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the setups: to see that it works")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
-    parser.add_argument("--serve-echo", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--serve", choices=("echo", "bare"), help=argparse.SUPPRESS)
     parsed = parser.parse_args()
-    uvloop.run(serve_echo() if parsed.serve_echo else main(parsed))
+    uvloop.run(serve(parsed.serve) if parsed.serve else main(parsed))
