@@ -12,7 +12,9 @@ from daoli.ofproto.match import MatchWire
 from daoli.ofproto.message import ANY_VERSION, MESSAGES
 from daoli.ofproto.multipart import REPLIES, REQUESTS, UnknownMultipartReply, UnknownMultipartRequest
 from daoli.ofproto.oxm import OxmWire
-from daoli.ofproto.wire import EXPERIMENTER, Counted, Many, Pair, Record, Sized, Structure, Text, Tlv, Words
+from daoli.ofproto.record import Record, Structure
+from daoli.ofproto.tlv import EXPERIMENTER, Tlv
+from daoli.ofproto.wire import Counted, Many, Pair, Sized, Text, Words
 
 CLASSES: list[type[Message]] = sorted(
     (

@@ -12,7 +12,9 @@ from construct import Int8ub, Int16ub, Padding
 
 from daoli.ofproto.constants import CML_NO_BUFFER, ActionType
 from daoli.ofproto.oxm import OXM, MaskedValue, Oxm
-from daoli.ofproto.wire import U32, Many, Structure, Tlv, wired
+from daoli.ofproto.record import Structure, wired
+from daoli.ofproto.tlv import Tlv
+from daoli.ofproto.wire import U32, Many
 
 
 class Action(Structure):

@@ -12,7 +12,9 @@ from construct import Int8ub, Int64ub, Padding
 
 from daoli.ofproto.actions import ACTIONS, Action
 from daoli.ofproto.constants import InstructionType
-from daoli.ofproto.wire import U32, U64, Many, Structure, Tlv, wired
+from daoli.ofproto.record import Structure, wired
+from daoli.ofproto.tlv import Tlv
+from daoli.ofproto.wire import U32, U64, Many
 
 
 class Instruction(Structure):

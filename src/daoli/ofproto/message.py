@@ -14,8 +14,9 @@ from construct import ConstructError
 
 from daoli.ofproto.constants import VERSION, MessageType
 from daoli.ofproto.errors import DecodeError, EncodeError
+from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.text import describe, value_text
-from daoli.ofproto.wire import Reader, Structure, wired
+from daoli.ofproto.wire import Reader
 
 HEADER = struct.Struct("!BBHI")
 """version, type, length of the whole message, xid."""

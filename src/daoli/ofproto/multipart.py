@@ -18,8 +18,9 @@ from daoli.ofproto.instructions import INSTRUCTIONS, Instruction
 from daoli.ofproto.match import EVERY_PACKET, MATCH, Match
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.ports import Port
+from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.text import flow_text
-from daoli.ofproto.wire import U16, U32, U64, Many, Reader, Sized, Structure, Text, wired
+from daoli.ofproto.wire import U16, U32, U64, Many, Reader, Sized, Text
 
 _HEAD = struct.Struct("!HH4x")
 

@@ -12,7 +12,8 @@ from construct import Int8ub, Padding
 
 from daoli.ofproto.actions import ACTION, Action
 from daoli.ofproto.constants import NICIRA, ActionType, NiciraSubtype
-from daoli.ofproto.wire import U8, U16, U32, U64, wired
+from daoli.ofproto.record import wired
+from daoli.ofproto.wire import U8, U16, U32, U64
 
 A = TypeVar("A", bound=Action)
 

@@ -7,8 +7,9 @@ from construct import Bytes, Int8ub, Int32ub, Padding
 
 from daoli.ofproto.constants import MessageType, PortReason
 from daoli.ofproto.message import Message, message
+from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.text import name_of, port_text, value_text
-from daoli.ofproto.wire import U32, Structure, Text, wired
+from daoli.ofproto.wire import U32, Text
 
 
 @wired("7.2.1")

@@ -11,7 +11,9 @@ from construct import GreedyBytes
 
 from daoli.ofproto.constants import HelloElementType, MessageType, error_name
 from daoli.ofproto.message import Message, message
-from daoli.ofproto.wire import U16, Many, Structure, Tlv, Words, wired
+from daoli.ofproto.record import Structure, wired
+from daoli.ofproto.tlv import Tlv
+from daoli.ofproto.wire import U16, Many, Words
 
 
 class HelloElement(Structure):

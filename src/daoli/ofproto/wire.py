@@ -1,40 +1,21 @@
-"""One class body is both a Python type and the construct declaration of its bytes.
+"""Constructs that read from one window on a message, and write bytes.
 
-A frozen dataclass says of each field what it is and how it is written: `priority: Annotated[int, Int16ub]`. The
-decorator `wired` reads that and gives the class its `wire`: a `Record`, a construct like any other. What stands in an
-annotation without a name (`Padding(4)`) is written before or after the field it stands with; a ClassVar is bytes
-without a field. Everything of variable length is one of the constructs below.
+construct's own combinators are not used for nesting: `GreedyRange` stops silently at a bad item, nested streams lose
+the offset, and each copies its bytes. Here all levels read from one `Reader`, so a message is read in linear time and
+errors know the absolute offset. How a class declares its bytes is in `record`.
 
 Padding (7.1.2): it is written as zero, and ignored when received, whatever it holds. A message whose padding is clean
 encodes back to the bytes it came from; one with dirty padding encodes to the clean form. What follows the first NUL of
 a fixed-size string is padding too.
-
-construct's own combinators are not used for nesting: `GreedyRange` stops silently at a bad item, nested streams lose
-the offset, and each copies its bytes. Here all levels read from one `Reader`, so a message is read in linear time and
-errors know the absolute offset. Fixed fields that stand together are read by one `struct` call.
 """
 
-import dataclasses
 import struct
-import typing
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
+from typing import Annotated, Any
 
-from construct import (
-    Bytes,
-    Construct,
-    ConstructError,
-    FormatField,
-    Int8ub,
-    Int16ub,
-    Int32ub,
-    Int64ub,
-    Padded,
-    Pass,
-    stream_write,
-)
+from construct import Bytes, Construct, Int8ub, Int16ub, Int32ub, Int64ub, stream_write
 
-from daoli.ofproto.errors import DecodeError, EncodeError
+from daoli.ofproto.errors import DecodeError
 
 U8 = Annotated[int, Int8ub]
 U16 = Annotated[int, Int16ub]
@@ -43,7 +24,6 @@ U64 = Annotated[int, Int64ub]
 Mac = Annotated[bytes, Bytes(6)]
 Ipv4 = Annotated[bytes, Bytes(4)]
 
-_HEAD = struct.Struct("!HH")
 _LENGTH = struct.Struct("!H")
 
 
@@ -238,231 +218,3 @@ class Sized(Wire):
         """Give the length and what it counts."""
         body = self._write(value)
         return _LENGTH.pack(2 + len(body)) + body
-
-
-class Part(NamedTuple):
-    """One construct of a class body; what has no name is no field."""
-
-    name: str | None
-    con: Construct
-
-
-class _Step(NamedTuple):
-    """Parts that are read at once: by one struct call, or else one construct of variable length."""
-
-    parts: tuple[Part, ...]
-    packed: struct.Struct | None
-    names: tuple[str, ...]
-    sizes: tuple[int | None, ...]  # of each name that holds bytes
-
-
-def _code(con: Construct) -> str | None:
-    """Give the struct code of a construct of fixed size, if it is one."""
-    if isinstance(con, FormatField):
-        return str(con.fmtstr[-1])
-    if isinstance(con, Bytes) and isinstance(con.length, int):
-        return f"{con.length}s"
-    if isinstance(con, Padded) and con.subcon is Pass:
-        return f"{con.length}x"
-    return None
-
-
-def _parts(cls: type) -> list[Part]:
-    """Read the constructs out of a class body, in order."""
-    parts = []
-    named = {field.name for field in dataclasses.fields(cls)}
-    for name, declared in typing.get_type_hints(cls, include_extras=True).items():
-        hint = typing.get_args(declared)[0] if typing.get_origin(declared) is ClassVar else declared
-        if typing.get_origin(hint) is not Annotated:
-            continue
-        owner: str | None = name if name in named else None
-        for con in hint.__metadata__:
-            if isinstance(con, Padded) or owner is None:
-                parts.append(Part(None, con))
-            else:
-                parts.append(Part(owner, con))
-                owner = None
-    return parts
-
-
-def _steps(parts: list[Part]) -> list[_Step]:
-    """Gather neighbours of fixed size into one struct each."""
-    runs: list[list[Part]] = []
-    for part in parts:
-        if _code(part.con) is not None and runs and _code(runs[-1][0].con) is not None:
-            runs[-1].append(part)
-        else:
-            runs.append([part])
-    steps = []
-    for run in runs:
-        codes = [_code(part.con) for part in run]
-        packed = None if codes[0] is None else struct.Struct("!" + "".join(filter(None, codes)))
-        sizes = tuple(part.con.length if isinstance(part.con, Bytes) else None for part in run if part.name)
-        steps.append(_Step(tuple(run), packed, tuple(part.name for part in run if part.name), sizes))
-    return steps
-
-
-class Structure:
-    """What has bytes on the wire; `wired` gives each class its own declaration."""
-
-    __slots__ = ()
-    wire: ClassVar["Record"]
-
-
-S = TypeVar("S", bound=Structure)
-
-
-class Record(Wire):
-    """The fields of one class, in the order of its body; reads to an instance of it."""
-
-    def __init__(self, cls: type[Structure], clause: str) -> None:
-        super().__init__()
-        self.cls, self.clause = cls, clause
-        self.parts = _parts(cls)
-        self.steps = _steps(self.parts)
-        self._reads = [
-            (step.packed, step.packed.size if step.packed else 0, reads(step.parts[0].con)) for step in self.steps
-        ]
-
-    def values(self, reader: Reader) -> list[Any]:
-        """Take the fields' values, in order."""
-        values: list[Any] = []
-        for packed, size, read in self._reads:
-            if packed is None:
-                values.append(read(reader))
-                continue
-            at = reader.at
-            if at + size > reader.end:
-                self._short(reader)
-            values += packed.unpack_from(reader.data, at)
-            reader.at = at + size
-        return values
-
-    def read(self, reader: Reader) -> Any:
-        """Take one instance."""
-        return self.cls(*self.values(reader))
-
-    def write(self, value: Any) -> bytes:
-        """Give an instance's bytes; a value that does not fit is an EncodeError that names it."""
-        written = []
-        for step in self.steps:
-            values = [getattr(value, name) for name in step.names]
-            if step.packed is None:
-                written.append(self._write_one(step.parts[0], values[0]))
-                continue
-            for size, held in zip(step.sizes, values, strict=True):
-                if size is not None and (not isinstance(held, bytes) or len(held) != size):
-                    self._blame(step, values)
-            try:
-                written.append(step.packed.pack(*values))
-            except struct.error:
-                self._blame(step, values)
-        return b"".join(written)
-
-    def _write_one(self, part: Part, value: Any) -> bytes:
-        try:
-            return writes(part.con)(value)
-        except EncodeError:
-            raise
-        except (ConstructError, ValueError, TypeError, AttributeError, struct.error) as error:
-            raise EncodeError(f"{self.cls.__name__}.{part.name}", str(error)) from error
-
-    def _short(self, reader: Reader) -> typing.NoReturn:
-        raise DecodeError(reader.end, f"{self.cls.__name__} is cut short", self.clause)
-
-    def _blame(self, step: _Step, values: list[Any]) -> typing.NoReturn:
-        """Find the first of a step's values that does not fit, and name it."""
-        fields = [part for part in step.parts if part.name]
-        for part, value in zip(fields, values, strict=True):
-            if (misfit := _misfit(part.con, value)) is not None:
-                raise EncodeError(f"{self.cls.__name__}.{part.name}", misfit)
-        raise EncodeError(self.cls.__name__, "cannot be written")  # pragma: no cover - one of them did not fit
-
-
-def _misfit(con: Construct, value: Any) -> str | None:
-    """Say why a value does not fit a construct of fixed size, if it does not."""
-    if isinstance(con, Bytes):
-        fits = isinstance(value, bytes) and len(value) == con.length
-        return None if fits else f"{value!r} is not {con.length} bytes"
-    try:
-        struct.pack(f"!{_code(con)}", value)
-    except struct.error:
-        return f"{value!r} is not an unsigned number of {8 * con.length} bits"
-    return None
-
-
-def wired(clause: str) -> Callable[[type[S]], type[S]]:
-    """Give a dataclass its `wire`, read from its annotations; `clause` is where the specification declares it."""
-
-    def declare(cls: type[S]) -> type[S]:
-        cls.wire = Record(cls, clause)
-        return cls
-
-    return declare
-
-
-EXPERIMENTER = b"\xff\xff"
-"""The kind of TLV that is told apart by an experimenter's id and subtype."""
-
-
-class Tlv(Wire):
-    """A choice of structures with a head of a u16 kind and a u16 length (7.2.4, 7.2.5, 7.5.1).
-
-    Actions and instructions count their padding to 8 bytes in the length; hello elements are padded after it. A kind
-    without a class is carried as `unknown(kind, body)`. Kinds are told apart by bytes: two of kind, or for an
-    experimenter's those two, the four of its id and the two of its subtype.
-    """
-
-    def __init__(self, what: str, unknown: type[Any], clause: str, *, counts_padding: bool) -> None:
-        super().__init__()
-        self.what, self.unknown, self.clause, self.counts_padding = what, unknown, clause, counts_padding
-        self.classes: dict[bytes, type[Structure]] = {}
-        self._keys: dict[type[Structure], bytes] = {}
-
-    def register(self, key: bytes, cls: type[Structure]) -> None:
-        """Read `key` to instances of `cls` from now on."""
-        if key in self.classes:
-            raise TypeError(f"{self.what} {key.hex()} is both {self.classes[key].__name__} and {cls.__name__}")
-        self.classes[key] = cls
-        self._keys[cls] = key
-
-    def read(self, reader: Reader) -> Any:
-        """Take one structure, its padding too."""
-        start = reader.claim(4, f"the head of {self.what}", self.clause)
-        data = reader.data
-        kind, length = _HEAD.unpack_from(data, start)
-        if length < 4 or ((self.counts_padding and length % 8) or length < 8 * self.counts_padding):
-            raise DecodeError(start + 2, f"{self.what} of kind {kind} with a length of {length}", self.clause)
-        inner = reader.window(length - 4, f"{self.what} of kind {kind}", self.clause)
-        if not self.counts_padding:
-            reader.claim(-length % 8, f"the padding of {self.what}", self.clause)
-        key = data[start : start + 2]
-        if key == EXPERIMENTER and length >= 10:
-            key += data[start + 4 : start + 10]
-        cls = self.classes.get(key)
-        if cls is None:
-            return self.unknown(kind, inner.read())
-        inner.at += len(key) - 2
-        value = cls.wire.read(inner)
-        if self.counts_padding and (left := -(inner.at - start) % 8):
-            inner.claim(left, f"the padding of {self.what}", self.clause)
-        inner.finish(f"{self.what} of kind {kind}", self.clause)
-        return value
-
-    def write(self, value: Any) -> bytes:
-        """Give one structure with its head and padding."""
-        key = self._keys.get(type(value))
-        if key is None:
-            return self._write_unknown(value)
-        body: bytes = key[2:] + value.wire.write(value)
-        pad = bytes(-(4 + len(body)) % 8)
-        return key[:2] + _LENGTH.pack(4 + len(body) + len(pad) * self.counts_padding) + body + pad
-
-    def _write_unknown(self, value: Any) -> bytes:
-        if not isinstance(value, self.unknown):
-            raise TypeError(f"{value!r} is not {self.what}")
-        body: bytes = value.body
-        pad = bytes(-(4 + len(body)) % 8)
-        if pad and self.counts_padding:
-            raise EncodeError(f"{type(value).__name__}.body", f"{len(body)} bytes after a head of 4 do not fill 8s")
-        return _HEAD.pack(value.kind, 4 + len(body)) + body + pad

@@ -1,0 +1,77 @@
+"""A choice of structures told apart by what stands at their head: actions, instructions, hello elements."""
+
+import struct
+from typing import Any
+
+from daoli.ofproto.errors import DecodeError, EncodeError
+from daoli.ofproto.record import Structure
+from daoli.ofproto.wire import Reader, Wire
+
+_HEAD = struct.Struct("!HH")
+_LENGTH = struct.Struct("!H")
+
+EXPERIMENTER = b"\xff\xff"
+"""The kind of TLV that is told apart by an experimenter's id and subtype."""
+
+
+class Tlv(Wire):
+    """A choice of structures with a head of a u16 kind and a u16 length (7.2.4, 7.2.5, 7.5.1).
+
+    Actions and instructions count their padding to 8 bytes in the length; hello elements are padded after it. A kind
+    without a class is carried as `unknown(kind, body)`. Kinds are told apart by bytes: two of kind, or for an
+    experimenter's those two, the four of its id and the two of its subtype.
+    """
+
+    def __init__(self, what: str, unknown: type[Any], clause: str, *, counts_padding: bool) -> None:
+        super().__init__()
+        self.what, self.unknown, self.clause, self.counts_padding = what, unknown, clause, counts_padding
+        self.classes: dict[bytes, type[Structure]] = {}
+        self._keys: dict[type[Structure], bytes] = {}
+
+    def register(self, key: bytes, cls: type[Structure]) -> None:
+        """Read `key` to instances of `cls` from now on."""
+        if key in self.classes:
+            raise TypeError(f"{self.what} {key.hex()} is both {self.classes[key].__name__} and {cls.__name__}")
+        self.classes[key] = cls
+        self._keys[cls] = key
+
+    def read(self, reader: Reader) -> Any:
+        """Take one structure, its padding too."""
+        start = reader.claim(4, f"the head of {self.what}", self.clause)
+        data = reader.data
+        kind, length = _HEAD.unpack_from(data, start)
+        if length < 4 or ((self.counts_padding and length % 8) or length < 8 * self.counts_padding):
+            raise DecodeError(start + 2, f"{self.what} of kind {kind} with a length of {length}", self.clause)
+        inner = reader.window(length - 4, f"{self.what} of kind {kind}", self.clause)
+        if not self.counts_padding:
+            reader.claim(-length % 8, f"the padding of {self.what}", self.clause)
+        key = data[start : start + 2]
+        if key == EXPERIMENTER and length >= 10:
+            key += data[start + 4 : start + 10]
+        cls = self.classes.get(key)
+        if cls is None:
+            return self.unknown(kind, inner.read())
+        inner.at += len(key) - 2
+        value = cls.wire.read(inner)
+        if self.counts_padding and (left := -(inner.at - start) % 8):
+            inner.claim(left, f"the padding of {self.what}", self.clause)
+        inner.finish(f"{self.what} of kind {kind}", self.clause)
+        return value
+
+    def write(self, value: Any) -> bytes:
+        """Give one structure with its head and padding."""
+        key = self._keys.get(type(value))
+        if key is None:
+            return self._write_unknown(value)
+        body: bytes = key[2:] + value.wire.write(value)
+        pad = bytes(-(4 + len(body)) % 8)
+        return key[:2] + _LENGTH.pack(4 + len(body) + len(pad) * self.counts_padding) + body + pad
+
+    def _write_unknown(self, value: Any) -> bytes:
+        if not isinstance(value, self.unknown):
+            raise TypeError(f"{value!r} is not {self.what}")
+        body: bytes = value.body
+        pad = bytes(-(4 + len(body)) % 8)
+        if pad and self.counts_padding:
+            raise EncodeError(f"{type(value).__name__}.body", f"{len(body)} bytes after a head of 4 do not fill 8s")
+        return _HEAD.pack(value.kind, 4 + len(body)) + body + pad
