@@ -48,7 +48,7 @@ def make_app(
         token=token,
         version=version,
         registry=metrics.make_registry(inventory, fabric, version),
-        description=description.describe(OPERATIONS, version, token=token is not None),
+        description=description.Description(OPERATIONS, version, token=token is not None),
     )
     app[events.STREAMS] = set()
     app.on_shutdown.append(events.end_streams)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final, Literal
 
@@ -21,9 +22,22 @@ Schemas = Mapping[Any, dict[str, Any]]
 TEMPLATE: Final = "#/components/schemas/{model}"
 
 
-def describe(operations: Iterable[Operation], version: str, *, token: bool) -> dict[str, Any]:
+class Description:
+    """The document, made when it is first asked for: that takes some 40 ms, which a start need not."""
+
+    def __init__(self, operations: Sequence[Operation], version: str, *, token: bool) -> None:
+        self._operations = operations
+        self._version = version
+        self._token = token
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The whole document."""
+        return describe(self._operations, self._version, token=self._token)
+
+
+def describe(operations: Sequence[Operation], version: str, *, token: bool) -> dict[str, Any]:
     """Make the document."""
-    operations = list(operations)
     schemas, definitions = models_json_schema(_models(operations), ref_template=TEMPLATE)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -102,7 +116,7 @@ def _query_parameters(query: type[Query]) -> list[dict[str, Any]]:
 
 async def show_description(ask: Ask[None, Query]) -> web.StreamResponse:
     """Give this description."""
-    return web.json_response(ask.services.description)
+    return web.json_response(ask.services.description.document)
 
 
 OPERATIONS = (

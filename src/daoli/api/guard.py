@@ -46,12 +46,19 @@ def _check_token(request: web.Request, token: str) -> None:
 
 def _check_page(request: web.Request, *, named: bool) -> None:
     origin = request.headers.get("Origin")
-    if origin is not None and request.method not in READ_ONLY and urlsplit(origin).netloc != request.host:
+    if origin is not None and request.method not in READ_ONLY and _authority(origin) != request.host:
         raise Problem(HTTPStatus.FORBIDDEN, "foreign-page", f"a page from {origin} may not change anything here")
     over_tcp = request.transport is not None and isinstance(request.transport.get_extra_info("sockname"), tuple)
     if over_tcp and not named and not _is_local(request.host):
         detail = f"without a token the API is asked by address or as localhost, not as {request.host}"
         raise Problem(HTTPStatus.FORBIDDEN, "foreign-page", detail)
+
+
+def _authority(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _is_local(host: str) -> bool:

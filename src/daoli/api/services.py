@@ -54,6 +54,15 @@ class Fabric(Protocol):
         ...
 
 
+class Describes(Protocol):
+    """What has the OpenAPI document."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The whole document."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything behind the API."""
@@ -64,8 +73,7 @@ class Services:
     token: str | None
     version: str
     registry: CollectorRegistry
-    description: Mapping[str, Any]
-    """The OpenAPI document."""
+    description: Describes
 
 
 SERVICES: Final = web.AppKey("services", Services)
