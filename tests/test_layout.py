@@ -1,0 +1,46 @@
+"""The tree keeps its order: tests mirror the sources, every target of the Makefile is explained."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(
+    path.relative_to(ROOT / "src/daoli")
+    for path in (ROOT / "src/daoli").rglob("*.py")
+    if not path.name.startswith("__")
+)
+
+
+def mirrors(source: Path) -> list[Path]:
+    """List the names that a module's test may have: test basenames are unique over the whole tree."""
+    folder = ROOT / "tests" / source.parent
+    return [folder / f"test_{source.stem}.py", folder / f"test_{'_'.join((*source.parent.parts, source.stem))}.py"]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_module_has_its_test(source: Path) -> None:
+    """Every module has a test file at the same place under tests."""
+    assert any(path.exists() for path in mirrors(source)), (
+        f"none of {[str(p.relative_to(ROOT)) for p in mirrors(source)]}"
+    )
+
+
+def test_test_has_its_module() -> None:
+    """No test file of a folder that mirrors a package has outlived its module."""
+    known = {path for source in SOURCES for path in mirrors(source)}
+    packages = {source.parent for source in SOURCES if source.parent != Path()}
+    tests = {path for package in packages for path in (ROOT / "tests" / package).glob("test_*.py")}
+    whole_package = {ROOT / "tests" / package / f"test_{package.name}_package.py" for package in packages}
+    main = {ROOT / "tests" / package / f"test_{package.name}_main.py" for package in packages}
+    assert tests - known - whole_package - main == set()
+
+
+def test_makefile_explains_its_targets() -> None:
+    """`make help` has a line for each target."""
+    text = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^([a-z0-9]+):", text, re.MULTILINE)
+    assert targets == re.findall(r"^([a-z0-9]+):.*## \S", text, re.MULTILINE)
