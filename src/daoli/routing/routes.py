@@ -144,10 +144,12 @@ class RouteTable:
         return route
 
     def take(self, routes: Iterable[Route]) -> list[Route]:
-        """Remove and return those of `routes` that are live."""
-        taken = [route for route in routes if self._by_id.get(route.id) is route]
-        for route in taken:
-            self.remove(route)
+        """Remove and return those of `routes` that are live; one may be named twice."""
+        taken = []
+        for route in routes:
+            if self._by_id.get(route.id) is route:
+                self.remove(route)
+                taken.append(route)
         return taken
 
 
