@@ -74,15 +74,16 @@ class Controller:
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
             )
         with suppress(TimeoutError):
-            wait_until(self._answers, START_TIMEOUT)
-        if not self._answers():
+            wait_until(lambda: self._ended() or self._answers(), START_TIMEOUT)
+        if self._ended() or not self._answers():
             last_words = self.log.read_text()[-2000:]
             self.stop()
             raise LabError(f"the controller did not start:\n{last_words}")
 
+    def _ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
     def _answers(self) -> bool:
-        if self._process is not None and self._process.poll() is not None:
-            return True  # it ended: no use to wait
         try:
             return self.get("/healthz").status == http.HTTPStatus.OK
         except OSError:
