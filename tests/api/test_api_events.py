@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, ClientSession
 from tests.api.client import Api
 
+from daoli.api import make_app, serve
 from daoli.api.events import STREAMS, encode
-from daoli.hosts.events import KEPT, Event
+from daoli.hosts.events import KEPT, Event, EventHub
 
 
 @asynccontextmanager
@@ -90,6 +91,20 @@ async def test_client_leaves(api: Api) -> None:
         api.events.publish("x")
         await asyncio.sleep(0)
     assert not api.events.listening
+
+
+async def test_client_leaves_server(api: Api) -> None:
+    """A server that does not cancel handlers, as ours, finds out when it writes, and lets go."""
+    hub = EventHub()
+    app = make_app(api.inventory, api.fabric, hub)
+    listening = await serve(app, "127.0.0.1:0")
+    async with ClientSession() as session, session.get(f"http://{listening.address}/events") as response:
+        assert hub.listening
+        response.close()
+    while hub.listening:
+        hub.publish("x")
+        await asyncio.sleep(0)
+    await listening.close()
 
 
 async def test_shutdown(api: Api) -> None:
