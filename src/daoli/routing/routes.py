@@ -48,8 +48,10 @@ class Route:
         self._dpids = (a,) if a == b else (a, b)
 
     def direction_from(self, ipv4_src: bytes) -> int:
-        """Tell which direction a packet from this address goes in."""
-        return FORTH if ipv4_src == self.source.ipv4 else BACK
+        """Tell which direction a packet from this address goes in; 0 if it is neither end's."""
+        if ipv4_src == self.source.ipv4:
+            return FORTH
+        return BACK if ipv4_src == self.destination.ipv4 else 0
 
     def dpids(self) -> tuple[int, ...]:
         """Name the datapaths that hold this route's flows, also when an endpoint's host has got another since."""
