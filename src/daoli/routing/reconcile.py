@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from daoli.ofproto import FlowMod, FlowModCommand, FlowStats, Match
-from daoli.routing.flows import COOKIE_ALL, FORGET, STATIC_COOKIE, Arrive, Cookie, Forward, Kind, Priority, static_flows
+from daoli.ofproto import FlowMod, FlowModCommand, FlowModFlags, FlowStats, Match
+from daoli.routing.flows import COOKIE_ALL, FORGET, STATIC_COOKIE, Arrive, Cookie, Forward, Kind, static_flows
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.policy import judge
 from daoli.routing.router import Router
@@ -162,7 +162,8 @@ def _key(flow: FlowMod | FlowStats) -> _Key:
 
 def _same(flow: FlowStats, wanted: FlowMod) -> bool:
     return (
-        flow.priority == Priority.PAIR
+        (flow.table_id, flow.priority, flow.hard_timeout) == (wanted.table_id, wanted.priority, wanted.hard_timeout)
+        and not (flow.flags ^ wanted.flags) & FlowModFlags.SEND_FLOW_REM  # without it a route would never end
         and frozenset(flow.match) == frozenset(wanted.match)
         and flow.instructions == wanted.instructions
     )
