@@ -58,11 +58,12 @@ class RoutesMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.live)
     @rule(data=st.data())
     def late_news(self, data: st.DataObject) -> None:
-        """Hear of flows of an earlier installation, or of unknown routes: nothing happens."""
+        """Hear of flows of an earlier installation, an unknown route or another address: nothing happens."""
         route = data.draw(st.sampled_from(self.live))
         before = route.alive
         assert self.table.ended(route.id, (route.generation - 1) & 0xFF, route.source.ipv4) is None
         assert self.table.ended(0x7777_7777, 0, route.source.ipv4) is None
+        assert self.table.ended(route.id, route.generation, bytes(4)) is None
         assert route.alive == before
 
     @precondition(lambda self: self.live)

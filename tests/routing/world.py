@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from hypothesis import strategies as st
-from tests.routing.simulator import Arrival, Ethernet, Punted, SimulatedSwitch
+from tests.routing.simulator import Arrival, Ethernet, Flow, Punted, SimulatedSwitch
 
-from daoli.ofproto import NO_BUFFER, FlowMod, PacketInReason
+from daoli.ofproto import NO_BUFFER, PacketInReason
 from daoli.ofproto.shapes import Punt
 from daoli.routing.flows import static_flows
 from daoli.routing.model import Endpoint, Host, Network
@@ -77,6 +78,14 @@ def port_of(number: int) -> int:
     return 10 + number
 
 
+@lru_cache
+def static_of(uplink: int | None, mac: bytes) -> tuple[Flow, ...]:
+    """List the static flows of a datapath with that uplink, as its table holds them once it has read their bytes."""
+    switch = SimulatedSwitch()
+    switch.write(b"".join(flow.encode() for flow in static_flows(uplink, mac)))
+    return tuple(switch.flows.values())
+
+
 class World:
     """What a plan leads to, all datapaths connected and holding their static flows."""
 
@@ -104,13 +113,13 @@ class World:
             switch = self.net.switches[dpid] = SimulatedSwitch({port.number for port in ports})
             if up:
                 self.net.uplinks[dpid] = UPLINK
-            switch.write(b"".join(flow.encode() for flow in self.static(dpid)))
+            switch.flows = {flow.key: flow for flow in static_of(UPLINK if up else None, uplink_mac(number))}
         self.router = Router(self.view, settings or RouterSettings())
 
-    def static(self, dpid: int) -> tuple[FlowMod, ...]:
+    def static(self, dpid: int) -> tuple[Flow, ...]:
         """List the static flows that a datapath should hold."""
         switch = self.view.switches[dpid]
-        return static_flows(switch.uplink, switch.uplink_mac)
+        return static_of(switch.uplink, switch.uplink_mac)
 
     def place(self, number: int) -> Place:
         """Find an endpoint by its number."""
