@@ -68,6 +68,9 @@ class Packet:
             return self.in_port
         if name.startswith("reg") or name == "conj_id":
             return self.registers.get(name, 0)
+        if name == "vlan_vid":  # a tagged frame has the bit OFPVID_PRESENT (7.2.3.7), an untagged one has no bits
+            tagged = self.frame[12:14] == b"\x81\x00"
+            return 0x1000 | int.from_bytes(self.frame[14:16], "big") & 0xFFF if tagged else 0
         place = self._place(name)
         return None if place is None else int.from_bytes(self.frame[place[0] : place[0] + place[1]], "big")
 

@@ -45,7 +45,9 @@ ARP_ANSWER = (
 WITHOUT_UPLINK = {
     MAIN + "priority=0 actions=CONTROLLER:65535",
     MAIN + "priority=40,arp actions=goto_table:1",
+    MAIN + "priority=110,vlan_tci=0x1000/0x1000 actions=drop",
     MAIN + "priority=50,in_port=LOCAL actions=drop",
+    MAIN + "priority=110,vlan_tci=0x1000/0x1000 actions=drop",
     ARP + "priority=0 actions=drop",
     ARP + "priority=10,arp,arp_op=1 actions=" + ARP_ANSWER,
     ARP + "priority=20,conj_id=1,arp actions=drop",
@@ -197,8 +199,8 @@ def test_foreign_cookie(cookie: int) -> None:
 
 
 def test_priorities() -> None:
-    """What must win over what: routes over drops over restoring, and the guard over ARP from the LAN."""
-    assert Priority.PAIR > Priority.DENY > Priority.MUTE_UPLINK > Priority.UPLINK > Priority.GUARD
+    """What must win over what: no tags over routes over drops over restoring, and the guard over ARP from the LAN."""
+    assert Priority.TAGGED > Priority.PAIR > Priority.DENY > Priority.MUTE_UPLINK > Priority.UPLINK > Priority.GUARD
     assert Priority.GUARD > Priority.ARP > Priority.MUTE > Priority.MISS
     assert ArpPriority.PROBE > ArpPriority.OWN_ADDRESS > ArpPriority.ANSWER > ArpPriority.MISS
     assert Table.MAIN < Table.ARP

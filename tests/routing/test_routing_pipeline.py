@@ -123,6 +123,16 @@ def test_uplink_guard() -> None:
     assert world.net.punts == 0
 
 
+def test_tagged() -> None:
+    """A frame with a VLAN tag goes nowhere, whoever sends it and whatever is in it."""
+    world = World(TWO_HOSTS)
+    send(world, 0, 1)
+    frame = frame_between(world, 0, 1)
+    assert world.send(0, frame[:12] + b"\x81\x00\x00\x05" + frame[12:]) == []
+    assert world.net.send(host(1).dpid, 1, frame[:12] + b"\x81\x00\x00\x00" + frame[12:]) == []
+    assert world.net.punts == 1
+
+
 def test_restored() -> None:
     """When the flow at the destination is lost, what arrives there is delivered and the flow put back."""
     world = World(TWO_HOSTS)

@@ -459,6 +459,18 @@ def check_tables(world: World, expected: set[tuple[int, Flow]]) -> None:
     assert known == live
 
 
+def damage(switch: SimulatedSwitch, data: st.DataObject) -> None:
+    """Lose and alter some flows, most of them live ones."""
+    hurt = data.draw(st.lists(st.sampled_from(list(switch.flows.values())), max_size=2), "of all")
+    if pairs := switch.with_cookie(*PAIRS):
+        hurt += data.draw(st.lists(st.sampled_from(pairs), max_size=4), "of pairs")
+    for flow in dict.fromkeys(hurt):
+        switch.remove(flow, FlowRemovedReason.IDLE_TIMEOUT, told=False)
+        how = data.draw(st.sampled_from(["lost", *CHANGES]), "how")
+        if how != "lost":
+            put(switch, CHANGES[how](flow))
+
+
 @given(plans(all_up=True), st.booleans(), st.data())
 @settings(max_examples=80, deadline=None)
 def test_any_damage(plan: Plan, restarted: bool, data: st.DataObject) -> None:
@@ -470,18 +482,13 @@ def test_any_damage(plan: Plan, restarted: bool, data: st.DataObject) -> None:
     talks = [(a, b) for a, b in talks if plan.spots[a].network == plan.spots[b].network]
     for a, b in talks:
         assert talk(world, a, b) == 1
-    pairs_of = {dpid: switch.with_cookie(*PAIRS) for dpid, switch in world.net.switches.items()}
-    expected = {(dpid, altered(flow, cookie=0)) for dpid, flows in pairs_of.items() for flow in flows}
-    for dpid, switch in world.net.switches.items():
-        some = st.lists(st.sampled_from(list(switch.flows.values())), max_size=2, unique=True)
-        hurt = data.draw(some, "of all")
-        if pairs_of[dpid]:
-            hurt += data.draw(st.lists(st.sampled_from(pairs_of[dpid]), max_size=4, unique=True), "of pairs")
-        for flow in set(hurt):
-            switch.remove(flow, FlowRemovedReason.IDLE_TIMEOUT, told=False)
-            how = data.draw(st.sampled_from(["lost", *CHANGES]), "how")
-            if how != "lost":
-                put(switch, CHANGES[how](flow))
+    expected = {
+        (dpid, altered(flow, cookie=0))
+        for dpid, switch in world.net.switches.items()
+        for flow in switch.with_cookie(*PAIRS)
+    }
+    for switch in world.net.switches.values():
+        damage(switch, data)
     if restarted:
         restart(world)
     for dpid in data.draw(st.permutations(sorted(world.net.switches)), "order"):
