@@ -27,7 +27,7 @@ RECONNECT = 20.0
 STATIC = "cookie=0xda0101"
 PAIR = "cookie=0xda0102"
 DENY = "cookie=0xda0103"
-STATIC_FLOWS = 73
+STATIC_FLOWS = 74
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
 

@@ -160,10 +160,25 @@ def test_drop_flow_is_lifted(rig: Rig) -> None:
     assert reaches(one, other.ip)
 
 
-@pytest.mark.parametrize(
-    ("eth_type", "mac_to"),
-    [(0x86DD, "33:33:00:00:00:16"), (0x88CC, "01:80:c2:00:00:0e"), (0x88A8, "ff:ff:ff:ff:ff:ff")],
-)
+@pytest.mark.parametrize("tag", ["8100 0005", "8100 0000", "88a8 0005 8100 0006"])
+@PLACES
+def test_tagged(rig: Rig, second: str, tag: str) -> None:
+    """A frame with a VLAN tag goes nowhere, not even over a live route, and never to the controller."""
+    one, other = rig.pair("h1", second)
+    assert reaches(one, other.ip)
+    good = asking(one, other.ip)
+    tagged = good[:12] + bytes.fromhex(tag) + good[12:]
+    before = rig.punts()
+    with Capture(rig.lab.fabric, "vlan", nic="wire") as wire, Capture(other, inbound=True) as seen:
+        send_raw(one, *[tagged] * 5)
+        assert reaches(one, other.ip)
+        wait_until(lambda: seen.lines, PATIENCE)
+    assert len(seen.lines) == 1
+    assert list(wire.lines) == []
+    assert rig.punts() == before
+
+
+@pytest.mark.parametrize(("eth_type", "mac_to"), [(0x86DD, "33:33:00:00:00:16"), (0x88CC, "01:80:c2:00:00:0e")])
 def test_noise(rig: Rig, eth_type: int, mac_to: str) -> None:
     """Frames of a kind that is never routed cost the controller one visit a minute per port, and reach nobody."""
     own, other = rig.pair("h1", "h1")

@@ -55,6 +55,8 @@ class Priority(IntEnum):
     MUTE_UPLINK = 70
     DENY = 90
     PAIR = 100
+    TAGGED = 110
+    """Frames with a VLAN tag: none of ours has one, and a match on IPv4 alone takes those with a tag too."""
 
 
 class ArpPriority(IntEnum):
@@ -304,6 +306,8 @@ ENDED: Final = Shape(Ended)
 _CONJUNCTION_ID: Final = 1
 _ARP_REQUEST: Final = 1
 _ARP_REPLY: Final = 2
+_VLAN_PRESENT: Final = 0x1000
+"""OFPVID_PRESENT (7.2.3.7): with itself as the mask, a tag of any VLAN."""
 
 
 @lru_cache(maxsize=4096)
@@ -317,6 +321,7 @@ def static_flows(uplink: int | None, uplink_mac: bytes) -> tuple[FlowMod, ...]:
         _static(Table.MAIN, Priority.MISS, Match(), to_controller),
         _static(Table.MAIN, Priority.ARP, Match(eth_type=ARP), (GotoTable(Table.ARP),)),
         _static(Table.MAIN, Priority.GUARD, Match(in_port=PortNo.LOCAL)),
+        _static(Table.MAIN, Priority.TAGGED, Match(vlan_vid=(_VLAN_PRESENT, _VLAN_PRESENT))),
         *_arp_flows(),
     ]
     if uplink is not None:
