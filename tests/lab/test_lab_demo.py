@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 
 from daoli.lab import demo
-from daoli.routing.flows import static_flows
 
 
 def test_a_fact_that_does_not_hold_is_a_failure() -> None:
@@ -29,11 +28,6 @@ def test_ping_times_are_read() -> None:
     """Round-trip times come from ping's own lines."""
     text = "64 bytes from 10.1.0.12: icmp_seq=1 ttl=62 time=2.23 ms\n64 bytes from x: icmp_seq=2 ttl=62 time=12 ms"
     assert demo.ping_times(text) == [2.23, 12.0]
-
-
-def test_number_of_static_flows_is_that_of_the_pipeline() -> None:
-    """The demo expects as many static flows as the pipeline declares."""
-    assert len(static_flows(1, bytes(6))) == demo.STATIC_FLOWS
 
 
 @pytest.mark.e2e

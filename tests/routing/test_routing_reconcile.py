@@ -335,7 +335,7 @@ def test_ports_gone(gone: str) -> None:
     put(switch, wrong_remote(world) if gone == "up0" else wrong_forward(world))
     if gone == "up0":
         put(switch, wrong_arrival(world))
-    world.view.remove_port(H0, gone)
+    world.view.remove_port(H0, gone, world.view.switches[H0].ports[gone].number)
     repair(world, H0)
     assert switch.with_cookie(*PAIRS) == []
 

@@ -137,9 +137,9 @@ def test_obstacles() -> None:
     world.view.disconnect(H1)
     assert obstacle(a, far) == obstacle(far, a) == "host h1 is not connected"
     assert obstacle(a, world.place(5)) == obstacle(world.place(5), a) == "uplink up0 is not on host h2"
-    world.view.remove_port(H0, "up0")
+    world.view.remove_port(H0, "up0", UPLINK)
     assert obstacle(a, b) == ""
-    world.view.remove_port(H0, "p1")
+    world.view.remove_port(H0, "p1", b.port_no or 0)
     assert obstacle(a, b) == obstacle(b, a) == "port p1 of e1 is not on host h0"
 
 

@@ -110,12 +110,13 @@ class ViewMachine(RuleBasedStateMachine):
         self.view.put_port(dpid, port)
 
     @precondition(lambda self: self.ports)
-    @rule(data=st.data(), name=st.sampled_from(NAMES))
-    def remove_port(self, data: st.DataObject, name: str) -> None:
-        """Remove one port, or one that is not there."""
+    @rule(data=st.data(), name=st.sampled_from(NAMES), number=NUMBERS)
+    def remove_port(self, data: st.DataObject, name: str, number: int) -> None:
+        """Remove one port, or one that is not there, or that has another number by now."""
         dpid = data.draw(st.sampled_from(sorted(self.ports)))
-        self.ports[dpid].pop(name, None)
-        self.view.remove_port(dpid, name)
+        if name in self.ports[dpid] and self.ports[dpid][name].number == number:
+            del self.ports[dpid][name]
+        self.view.remove_port(dpid, name, number)
 
     @precondition(lambda self: self.ports)
     @rule(data=st.data())

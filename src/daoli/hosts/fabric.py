@@ -170,7 +170,7 @@ class Fabric:
         place = self.view.place_at(switch, port.name)
         before = (place.port_no if place else None, switch.uplink, switch.uplink_mac)
         if message.reason == PortReason.DELETE:
-            self.view.remove_port(dpid, port.name)
+            self.view.remove_port(dpid, port.name, port.port_no)
             self.router.forget_port(dpid, port.port_no)
         else:
             self.view.put_port(dpid, _port_info(port))

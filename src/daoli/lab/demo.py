@@ -22,10 +22,11 @@ from rich.panel import Panel
 
 from daoli.lab import Endpoint, Lab, LabError, wait_until
 from daoli.lab.session import Controller
+from daoli.routing.flows import static_flows
 
 IDLE_TIMEOUT = 5
 FILE_SIZE = 20_000_000
-STATIC_FLOWS = 73
+STATIC_FLOWS = len(static_flows(1, bytes(6)))
 ROUTER_ADDRESS = "10.1.0.1"
 
 

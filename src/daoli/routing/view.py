@@ -169,15 +169,17 @@ class View:
     def put_port(self, dpid: int, port: PortInfo) -> None:
         """Take one added or changed port; a number that changed its name frees the old name."""
         switch = self.switches[dpid]
-        for name in [p.name for p in switch.ports.values() if p.number == port.number and p.name != port.name]:
-            self.remove_port(dpid, name)
+        for other in [p for p in switch.ports.values() if p.number == port.number and p.name != port.name]:
+            self.remove_port(dpid, other.name, other.number)
         switch.ports[port.name] = port
         self._resolve_port(switch, port.name)
 
-    def remove_port(self, dpid: int, name: str) -> None:
-        """Forget one port; unknown names are fine."""
+    def remove_port(self, dpid: int, name: str, number: int) -> None:
+        """Forget one port. An unknown one is fine, as is one that has come back under another number meanwhile."""
         switch = self.switches[dpid]
-        if switch.ports.pop(name, None) is not None:
+        port = switch.ports.get(name)
+        if port is not None and port.number == number:
+            del switch.ports[name]
             self._resolve_port(switch, name)
 
     def disconnect(self, dpid: int) -> None:
