@@ -130,7 +130,8 @@ def _compile(
         fits = f"_end - _at < {size}"
     else:
         fits = f"_end - _at != {size}"
-    results = ", ".join([*(f"{name}_0" for name in names), *([f"_buffer[_at + {size}:_end]"] if tail else [])])
+    taken = [*(f"{name}_0" for name in names), *([f"_buffer[_at + {size}:_end]"] if tail else [])]
+    results = f"({', '.join(taken)},)" if taken else "()"
     source = f"""
 def pack({signature}):
     return _pack({arguments}){end}
@@ -139,7 +140,7 @@ def unpack(_buffer, _at, _end):
     if {fits}:
         return None
     {", ".join(read)}, = _unpack(_buffer, _at)
-    return _make(({results},)) if {" and ".join(checks) or "True"} else None
+    return _make({results}) if {" and ".join(checks) or "True"} else None
 """
     exec(source, scope)  # noqa: S102 (the source is built above from names of fields, none of it from input)
     return scope["pack"], scope["unpack"]
