@@ -124,14 +124,16 @@ class Router:
             return Answer(None, None, None, self._mute(port, now, from_uplink=from_uplink))
         verdict = decide(self.view, dpid, punt)
         outcome = verdict.outcome
-        self.outcomes[outcome] += 1
         if outcome is Outcome.FORWARD or outcome is Outcome.RESTORE:
-            return self._forward(verdict, punt, now)
-        if outcome is Outcome.EXPIRED:
-            return Answer(outcome, verdict, None, self._expired(verdict, punt, now, from_uplink=from_uplink))
-        if outcome is Outcome.ANSWER:
-            return Answer(outcome, verdict, None, self._gateway(verdict, punt, now))
-        return Answer(outcome, verdict, None, self._refuse(verdict, dpid, punt, now))
+            answer = self._forward(verdict, punt, now)
+        elif outcome is Outcome.EXPIRED:
+            answer = Answer(outcome, verdict, None, self._expired(verdict, punt, now, from_uplink=from_uplink))
+        elif outcome is Outcome.ANSWER:
+            answer = Answer(outcome, verdict, None, self._gateway(verdict, punt, now))
+        else:
+            answer = Answer(outcome, verdict, None, self._refuse(verdict, dpid, punt, now))
+        self.outcomes[answer.outcome or outcome] += 1
+        return answer
 
     def _forward(self, verdict: Verdict, punt: Punt, now: float) -> Answer:
         source, destination, frame = verdict.source, verdict.destination, verdict.frame
