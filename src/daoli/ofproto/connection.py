@@ -82,6 +82,9 @@ REPLIES: Final[dict[int, int]] = {
     MessageType.GET_ASYNC_REQUEST: MessageType.GET_ASYNC_REPLY,
 }
 
+_NEWS: Final = frozenset({MessageType.PACKET_IN, MessageType.FLOW_REMOVED, MessageType.PORT_STATUS})
+"""What a switch sends of its own accord (6.1.2): it answers nothing, whatever xid it has."""
+
 MORE: Final = 1
 """Flag of a multipart reply that another follows (7.3.5)."""
 
@@ -154,8 +157,11 @@ class Connection:
         shapes = self._shapes if self.state is State.READY else None
         while size - at >= HEADER:
             length = data[at + 2] << 8 | data[at + 3]
+            if length < HEADER:
+                self._receive_frame(data[at : at + HEADER], received)  # the decoder says what is wrong
+                return received
             end = at + length
-            if end > size and length >= HEADER:
+            if end > size:
                 break
             if shapes is not None and data[at] == VERSION:
                 for shape in shapes.get(data[at + 1], ()):
@@ -165,7 +171,7 @@ class Connection:
                 else:
                     self._receive_frame(data[at:end], received)
             else:
-                self._receive_frame(data[at:end] if length >= HEADER else data[at : at + HEADER], received)
+                self._receive_frame(data[at:end], received)
                 shapes = self._shapes if self.state is State.READY else None
             if self.closed:
                 return received
@@ -179,15 +185,12 @@ class Connection:
             self.close(RemoteProtocolError(f"the peer ended the connection while {self.state.value}", "6.3.1"))
 
     def _receive_frame(self, frame: bytes, received: list[Any]) -> None:
-        """Decode and act on one frame. A shorter length than a header's was left in: the decoder says so."""
+        """Decode and act on one frame."""
         self.canonical += 1
         try:
             message = decode(frame)
         except DecodeError as error:
             self._refuse(error, frame)
-            return
-        if message.version != VERSION and message.TYPE not in (MessageType.HELLO, MessageType.ERROR):
-            self._refuse(RemoteProtocolError(f"version {message.version} after the handshake", "7.1"), frame)
             return
         if isinstance(message, UnknownMessage):
             self.send(Error(ErrorType.BAD_REQUEST, BadRequestCode.BAD_TYPE, frame[:QUOTE], xid=message.xid))
@@ -222,7 +225,7 @@ class Connection:
         if isinstance(message, EchoRequest):
             self.send(EchoReply(message.data, xid=message.xid))
             return
-        expected = self._ledger.get(message.xid)
+        expected = None if message.TYPE in _NEWS else self._ledger.get(message.xid)
         if expected is None:
             if not isinstance(message, EchoReply):
                 received.append(message)
