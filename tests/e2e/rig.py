@@ -180,7 +180,9 @@ class Pinger:
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self._process.kill()
-            self._reader.join(PATIENCE)
+        self._reader.join(PATIENCE)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 @dataclass
