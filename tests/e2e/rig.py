@@ -162,17 +162,19 @@ class Pinger:
         wanted = self.answers + more
         wait_until(lambda: self.answers >= wanted, PATIENCE, what=f"{wanted} answers")
 
-    def stop(self) -> tuple[int, int]:
-        """End it; how many it sent, and how many answers it got."""
+    def stop(self) -> list[int]:
+        """End it; the numbers of the packets that were not answered. The last one may have been under way."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        found = re.search(r"(\d+) packets transmitted, (\d+) received", "".join(self._lines))
-        assert found, self._lines
-        return int(found[1]), int(found[2])
+        text = "".join(self._lines)
+        found = re.search(r"(\d+) packets transmitted", text)
+        assert found, text
+        answered = [int(seq) for seq in re.findall(r" bytes from .*icmp_seq=(\d+) ", text)]
+        lost = sorted(set(range(1, int(found[1]) + 1)) - set(answered))
+        assert "DUP!" not in text
+        return [] if lost == [int(found[1])] else lost
 
     def __enter__(self) -> Self:
         return self

