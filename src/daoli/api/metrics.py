@@ -20,12 +20,14 @@ from daoli.hosts.inventory import Inventory
 PREFIX: Final = "daoli_"
 HELP: Final = {
     "build_info": "The version that runs.",
-    "denied_total": "Punted packets that were denied, by reason.",
     "endpoints": "Endpoints in the inventory.",
     "hosts": "Registered hosts.",
+    "hosts_settled": "Registered hosts whose flow table has been checked since they connected.",
     "hosts_connected": "Registered hosts whose datapath is connected.",
     "inventory_revision": "Revision of the store that the inventory is at.",
     "networks": "Networks in the inventory.",
+    "over_budget_total": "Punted packets that were dropped since their port had spent its budget.",
+    "packets_total": "Punted packets that were judged, by outcome.",
     "punts_total": "Packets that datapaths sent to the controller.",
     "routes": "Live routes.",
     "routes_closed_total": "Routes that ended, by idling out or by being cut.",
