@@ -172,6 +172,8 @@ EXAMPLES: dict[int, Message] = {
 
 def example(kind: int) -> bytes:
     """Encode some message of a type."""
+    if kind == MessageType.EXPERIMENTER:
+        return b"\x04\x04\0\x10" + bytes(4) + b"\0\0\x23\x20" + bytes(4)
     if kind in EXAMPLES:
         return EXAMPLES[kind].encode()
     return MESSAGES[kind]().encode()
