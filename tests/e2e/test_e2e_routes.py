@@ -68,7 +68,7 @@ def test_first_packet_of_each_way_at_once(rig: Rig) -> None:
     one, other = rig.pair()
     results: list[bool] = []
     calls = [(one, other.ip), (other, one.ip)]
-    threads = [threading.Thread(target=lambda c=call: results.append(reaches(*c))) for call in calls]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda c=call: results.append(reaches(*c))) for call in calls]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -132,7 +132,7 @@ def test_idle(rig: Rig, second: str) -> None:
     assert 1.5 <= closed["seconds"] <= 6
     assert rig.route(one, other) is None
     for host in rig.lab.hosts.values():
-        wait_until(lambda host=host: not flows_between(host, one.ip, other.ip), PATIENCE)  # type: ignore[misc]
+        wait_until(lambda host=host: not flows_between(host, one.ip, other.ip), PATIENCE)
     assert reaches(one, other.ip), "a new conversation opens a new route"
 
 
