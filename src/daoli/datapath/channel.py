@@ -23,6 +23,8 @@ from daoli.ofproto.shapes import Shape
 log = structlog.get_logger(__name__)
 
 _TICK: Final = 1.0
+_LINGER: Final = 2.0
+"""Seconds that a peer has to read what was written to it before the end; one that never reads is not waited for."""
 
 
 class Handler(Protocol):
@@ -165,7 +167,8 @@ class _Peer(asyncio.Protocol):
             self.end(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.end(exc)
+        if not self._ended:
+            self.end(exc or self._connection.failure)  # the latter where `Datapath.close` was given one
 
     # -- the channel's calls -------------------------------------------------------------------------------------
 
@@ -204,10 +207,11 @@ class _Peer(asyncio.Protocol):
         if last_words := connection.data_to_send():
             self._transport.write(last_words)
         connection.close(failure)
-        if failure is None:
+        if failure is None or last_words:
             self._transport.close()
+            channel._loop.call_later(_LINGER, self._transport.abort)  # noqa: SLF001
         else:
-            self._transport.close() if last_words else self._transport.abort()
+            self._transport.abort()
         if datapath is None:
             self._log.info("openflow_handshake_failed", reason=str(failure or connection.failure or "closed"))
             return
