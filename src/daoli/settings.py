@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from daoli import __version__
 
@@ -59,10 +60,16 @@ class Settings:
         if not 1 <= self.idle_timeout <= 0xFFFF:
             raise SettingError(f"idle_timeout: {self.idle_timeout} is not between 1 and 65535 seconds")
         for name in ("punt_rate", "punt_burst"):
-            if not getattr(self, name) >= 1:
-                raise SettingError(f"{name}: {getattr(self, name):g} is less than 1")
+            value = getattr(self, name)
+            if not math.isfinite(value):
+                raise SettingError(f"{name}: {value} is not a finite number")
+            if value < 1:
+                raise SettingError(f"{name}: {value:g} is less than 1")
         if not self.state:
             raise SettingError("state: is empty")
+        for name in ("state", "api_listen", "api_token_file"):
+            if "\0" in getattr(self, name):
+                raise SettingError(f"{name}: has a zero byte, which no path has")
         parse_tcp(self.openflow_listen, "openflow_listen")
 
     def token(self) -> str | None:
@@ -80,15 +87,17 @@ class Settings:
 
 def parse_tcp(text: str, name: str) -> tuple[str, int]:
     """Take ``HOST:PORT`` or ``[V6]:PORT`` apart."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isascii() or not port.isdecimal() or int(port) > 0xFFFF:
+    host, _, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    bare = host[1:-1] if bracketed else host
+    good_host = bare and (":" in bare) == bracketed and not any(char.isspace() or char in "[]" for char in bare)
+    if not good_host or not port.isascii() or not port.isdecimal() or int(port) > 0xFFFF:
         raise SettingError(f"{name}: {text!r} is not HOST:PORT")
-    return host, int(port)
+    return bare, int(port)
 
 
 def read(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
-    """Put the settings together. Raises `SettingError`; `--help`, `--version` and bad flags end the program."""
+    """Put the settings together. Raises `SettingError`; `--help` and `--version` end the program."""
     flags = vars(_parser().parse_args(arguments))
     config = flags.pop("config") or environment.get(PREFIX + "CONFIG")
     values: dict[str, Any] = {}
@@ -135,9 +144,17 @@ def _convert(name: str, value: Any, where: str) -> Any:
 _WORDS: dict[type, str] = {str: "text", int: "a whole number", float: "a number"}
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses bad flags as all other settings are refused: in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingError(f"{message}; see --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m daoli.controller",
+        allow_abbrev=False,
         description="The daoli controller: Open vSwitch bridges connect to it, containers on them reach each other.",
         epilog=(
             "Each setting may also stand in a TOML file (--config) under its name with underscores, or in the "
