@@ -146,6 +146,33 @@ def test_restored() -> None:
     assert world.net.punts == 2
 
 
+def test_muted_port() -> None:
+    """A port over its budget is not heard, but its routes go on, and so does its ARP."""
+    world = World(Plan((True,), (Spot(0), Spot(0), Spot(0))), RouterSettings(punt_rate=0.0, punt_burst=1.0))
+    check_delivery(world, 0, 1, 64, send(world, 0, 1))
+    assert send(world, 0, 2) == []
+    punts = world.net.punts
+    assert send(world, 0, 2) == []
+    check_delivery(world, 0, 1, 64, send(world, 0, 1))
+    assert len(asked(world, 0, world.place(0).ipv4, world.place(2).ipv4)) == 1
+    assert world.net.punts == punts
+    check_delivery(world, 2, 1, 64, send(world, 2, 1))
+
+
+def test_muted_uplink() -> None:
+    """An uplink over its budget restores no more routes; those that stand go on."""
+    world = World(
+        Plan((True, True), (Spot(0), Spot(1), Spot(0))),
+        RouterSettings(punt_rate=0.0, punt_burst=3.0, uplink_factor=0.0),
+    )
+    check_delivery(world, 0, 1, 64, send(world, 0, 1))
+    frame = ipv4(uplink_mac(0), uplink_mac(1), world.place(2).ipv4, world.place(1).ipv4, ttl=63)
+    for _ in range(2):
+        assert world.net.send(host(1).dpid, 1, frame) == []
+    assert world.net.punts == 2
+    check_delivery(world, 0, 1, 64, send(world, 0, 1))
+
+
 def test_ping_gateway() -> None:
     """The gateway answers pings, also ones whose TTL is 1: they are not forwarded (RFC 1812, 4.2.2.9)."""
     world = World(ONE_HOST)

@@ -327,6 +327,14 @@ def test_wrong_flow(make: Callable[[World], Flow]) -> None:
     assert len(world.router.routes) == 0
 
 
+def test_wrong_datapath() -> None:
+    """A flow between two endpoints that are both elsewhere is removed."""
+    world = World(PLAN)
+    put(world.net.switches[H1], wrong_forward(world))
+    assert repair(world, H1).stale_removed == 1
+    assert world.net.switches[H1].with_cookie(*PAIRS) == []
+
+
 @pytest.mark.parametrize("gone", ["p0", "p1", "up0"])
 def test_ports_gone(gone: str) -> None:
     """Flows that lead to or from a port that is gone are removed."""
