@@ -50,6 +50,9 @@ from daoli.ofproto import (
     TableStats,
     TableStatsReply,
     TableStatsRequest,
+    UnknownExperimenter,
+    UnknownExperimenterReply,
+    UnknownExperimenterRequest,
     UnknownMessage,
     UnknownMultipartReply,
     UnknownMultipartRequest,
@@ -178,5 +181,8 @@ EXAMPLES: dict[type[Message], Message] = {
         UnknownMessage(29, bytes.fromhex("0002000100000001"), xid=34),
         UnknownMultipartRequest(8, xid=35),
         UnknownMultipartReply(8, bytes(40), xid=36),
+        UnknownExperimenter(0xDA011E, 77, b"data", xid=37),
+        UnknownExperimenterRequest(0xDA011E, 78, b"data", xid=38),
+        UnknownExperimenterReply(0xDA011E, 79, xid=39),
     )
 }

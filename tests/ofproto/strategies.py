@@ -1,5 +1,6 @@
 """Hypothesis strategies, read from the declarations: a class's bytes say what its values are drawn from."""
 
+from collections.abc import Mapping
 from functools import singledispatch
 from typing import Any
 
@@ -7,7 +8,21 @@ from construct import Bytes, Construct, FormatField, GreedyBytes
 from hypothesis import strategies as st
 
 import daoli.ofproto
-from daoli.ofproto import FIELDS, Field, Match, Message, Multipart, Oxm, UnknownMessage
+from daoli.ofproto import (
+    FIELDS,
+    ExperimenterMessage,
+    ExperimenterMultipart,
+    Field,
+    Match,
+    Message,
+    Multipart,
+    Oxm,
+    UnknownExperimenter,
+    UnknownExperimenterReply,
+    UnknownExperimenterRequest,
+    UnknownMessage,
+)
+from daoli.ofproto.experimenter import EXPERIMENTER_MESSAGES, EXPERIMENTER_REPLIES, EXPERIMENTER_REQUESTS
 from daoli.ofproto.match import MatchWire
 from daoli.ofproto.message import ANY_VERSION, MESSAGES
 from daoli.ofproto.multipart import REPLIES, REQUESTS, UnknownMultipartReply, UnknownMultipartRequest
@@ -22,7 +37,7 @@ CLASSES: list[type[Message]] = sorted(
         for name in daoli.ofproto.__all__
         if isinstance(value := getattr(daoli.ofproto, name), type)
         and issubclass(value, Message)
-        and value not in (Message, Multipart)
+        and value not in (Message, Multipart, ExperimenterMessage, ExperimenterMultipart)
     ),
     key=lambda cls: cls.__name__,
 )
@@ -115,7 +130,7 @@ def instances(cls: type[Structure], **more: st.SearchStrategy[Any]) -> st.Search
     return st.builds(cls, **{part.name: values(part.con) for part in cls.wire.parts if part.name}, **more)
 
 
-def messages_of(cls: type[Message]) -> st.SearchStrategy[Message]:
+def messages_of(cls: type[Message]) -> st.SearchStrategy[Any]:
     """Draw messages of one class, with any xid, and any version where another is allowed."""
     head: dict[str, st.SearchStrategy[Any]] = {"xid": u32}
     if issubclass(cls, Multipart):
@@ -129,7 +144,18 @@ def messages_of(cls: type[Message]) -> st.SearchStrategy[Message]:
         return st.builds(cls, kind=kinds, body=bodies, **head)
     if cls.TYPE in ANY_VERSION:
         head["version"] = st.integers(0, 255)
-    return instances(cls, **head)
+    drawn = instances(cls, **head)
+    if cls in EXPERIMENTS:
+        return drawn.filter(lambda message: (message.experimenter, message.exp_type) not in EXPERIMENTS[cls])
+    return drawn
+
+
+EXPERIMENTS: dict[type[Message], Mapping[tuple[int, int], type[Message]]] = {
+    UnknownExperimenter: EXPERIMENTER_MESSAGES,
+    UnknownExperimenterRequest: EXPERIMENTER_REQUESTS,
+    UnknownExperimenterReply: EXPERIMENTER_REPLIES,
+}
+"""For each class of what is unknown, what is known."""
 
 
 messages = st.sampled_from(CLASSES).flatmap(messages_of)

@@ -67,6 +67,16 @@ from daoli.ofproto.constants import (
     error_name,
 )
 from daoli.ofproto.errors import DecodeError, EncodeError, LocalProtocolError, RemoteProtocolError
+from daoli.ofproto.experimenter import (
+    ExperimenterMessage,
+    ExperimenterMultipart,
+    UnknownExperimenter,
+    UnknownExperimenterReply,
+    UnknownExperimenterRequest,
+    experimenter_message,
+    experimenter_reply,
+    experimenter_request,
+)
 from daoli.ofproto.fields import FIELDS, Field, field_named
 from daoli.ofproto.flows import FlowMod, FlowRemoved
 from daoli.ofproto.handshake import (
@@ -167,6 +177,8 @@ __all__ = [
     "Error",
     "ErrorType",
     "EtherType",
+    "ExperimenterMessage",
+    "ExperimenterMultipart",
     "FeaturesReply",
     "FeaturesRequest",
     "Field",
@@ -251,6 +263,9 @@ __all__ = [
     "TableStatsReply",
     "TableStatsRequest",
     "UnknownAction",
+    "UnknownExperimenter",
+    "UnknownExperimenterReply",
+    "UnknownExperimenterRequest",
     "UnknownHelloElement",
     "UnknownInstruction",
     "UnknownMessage",
@@ -263,6 +278,9 @@ __all__ = [
     "decode",
     "describe",
     "error_name",
+    "experimenter_message",
+    "experimenter_reply",
+    "experimenter_request",
     "field_named",
     "flow_text",
     "match_text",

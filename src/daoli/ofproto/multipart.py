@@ -47,6 +47,11 @@ class Multipart(Message):
         """Give the body."""
         return self.wire.write(self)
 
+    @classmethod
+    def read_part(cls, reader: Reader, flags: int, xid: int, version: int) -> "Multipart":
+        """Take the body of a message of this class."""
+        return cls(*cls.wire.values(reader), flags=flags, xid=xid, version=version)
+
     def title(self) -> str:
         """Name the message and what it is about."""
         kind = self.kind_number()
@@ -109,7 +114,7 @@ class _UnknownMultipart(Multipart):
         known = cls.CLASSES.get(kind)
         if known is None:
             return cls(kind, reader.read(), flags=flags, xid=xid, version=version)
-        return known(*known.wire.values(reader), flags=flags, xid=xid, version=version)
+        return known.read_part(reader, flags, xid, version)
 
 
 @message(MessageType.MULTIPART_REQUEST, "7.3.5")
