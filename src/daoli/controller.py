@@ -66,7 +66,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 await channel.listen(host, port)
                 fabric.start()
                 app = make_app(inventory, fabric, events, token=token, version=__version__)
-                site = await serve(app, settings.api_listen, token=token)
+                try:
+                    site = await serve(app, settings.api_listen, token=token)
+                except ApiListenError as error:
+                    raise SettingError(f"api_listen: {error}") from error
                 stack.push_async_callback(site.close)
                 gc.collect()
                 gc.freeze()
@@ -106,7 +109,7 @@ def configure_logging(settings: Settings) -> None:
 
 def fail(problem: object) -> NoReturn:
     """End the program with one line that says why."""
-    sys.stderr.write(f"daoli: {problem}\n")
+    sys.stderr.write(f"daoli: {' '.join(str(problem).split())}\n")
     sys.exit(UNUSABLE)
 
 
@@ -124,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = read(sys.argv[1:] if arguments is None else arguments)
         configure_logging(settings)
         uvloop.run(_until_signalled(settings))
-    except* (SettingError, ListenError, ApiListenError, StoreError) as group:
+    except* (SettingError, ListenError, StoreError) as group:
         problem: BaseException = group
         while isinstance(problem, BaseExceptionGroup):
             problem = problem.exceptions[0]
