@@ -18,7 +18,14 @@ from daoli.routing.flows import (
     pair_cookie,
 )
 from daoli.routing.model import ROUTER_MAC
-from daoli.routing.packet import HOST_UNREACHABLE, NETWORK_UNREACHABLE, PORT_UNREACHABLE, PROHIBITED, TIME_EXCEEDED
+from daoli.routing.packet import (
+    HOST_UNREACHABLE,
+    NETWORK_UNREACHABLE,
+    PORT_UNREACHABLE,
+    PROHIBITED,
+    PROTOCOL_UNREACHABLE,
+    TIME_EXCEEDED,
+)
 from daoli.routing.packet import Unreachable as Kind
 from daoli.routing.router import Answer, Router, RouterSettings, Write
 from daoli.routing.routes import BACK, FORTH, Route
@@ -173,6 +180,18 @@ def test_restore(bench: Bench) -> None:
     assert (answer.opened.source, answer.opened.destination) == (source, destination)
 
 
+def test_restore_while_the_source_is_away(bench: Bench) -> None:
+    """What arrives from a host whose datapath is not connected is delivered; only this host's end is installed."""
+    source, destination = bench.world.place(0), bench.world.place(2)
+    bench.world.view.disconnect(H0)
+    frame = ipv4(uplink_mac(0), uplink_mac(1), source.ipv4, destination.ipv4, ttl=63)
+    answer = bench.router.punted(H1, punt(UPLINK, frame), 0.0)
+    assert answer.outcome is Outcome.RESTORE
+    assert [dpid for dpid, _ in read(answer.writes)] == [H1, H1, H1]
+    bench.world.view.disconnect(H1)
+    assert bench.router.punted(H0, punt(port_of(0), bench.frame(0, 2)), 0.0).outcome is Outcome.UNKNOWN_PORT
+
+
 def test_grace(bench: Bench) -> None:
     """Punts right after an installation, in either direction, are passed on and install nothing."""
     bench.punt(0, 2, now=10.0)
@@ -302,6 +321,11 @@ def test_gateway(bench: Bench) -> None:
     assert see(out.data).payload == echo(0)
     (write,) = read(bench.punt(0, gateway).writes)
     check_icmp(bench, write, 0, PORT_UNREACHABLE, gateway)
+    other = bench.frame(0, gateway, proto=47)
+    (write,) = read(bench.router.punted(H0, punt(port_of(0), other), 0.0).writes)
+    check_icmp(bench, write, 0, PROTOCOL_UNREACHABLE, gateway)
+    reply = bench.frame(0, gateway, proto=ICMP, payload=echo(0))
+    assert bench.router.punted(H0, punt(port_of(0), reply), 0.0).writes == []
 
 
 # -- budgets

@@ -155,7 +155,8 @@ class ViewMachine(RuleBasedStateMachine):
             uplink = ports.get(record.uplink)
             assert (switch.host, switch.dpid, switch.connected) == (record, record.dpid, record.dpid in self.ports)
             assert switch.ports == ports
-            assert (switch.uplink, switch.uplink_mac) == (uplink[0], uplink[2]) if uplink else (None, bytes(6))
+            assert switch.uplink == (uplink.number if uplink else None)
+            assert uplink is None or switch.uplink_mac == uplink.mac
             here = [place for place in self.view.by_ipv4.values() if place.endpoint.host == record.name]
             assert switch.by_port == {place.port_no: place for place in here if place.port_no is not None}
             assert sorted(e.id for e in self.view.endpoints_of(record.name)) == sorted(p.endpoint.id for p in here)

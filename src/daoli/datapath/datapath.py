@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from daoli.datapath.errors import DatapathError, Disconnected, RequestFailed
 from daoli.ofproto import BarrierRequest, Error, FeaturesReply, Message
 from daoli.ofproto.connection import Connection, Reply, State
-from daoli.routing.model import dpid_text
+from daoli.ofproto.errors import LocalProtocolError
 
 M = TypeVar("M", bound=Message)
 
@@ -58,7 +58,7 @@ class Datapath:
         self._waiting: dict[int, asyncio.Queue[Reply]] = {}
 
     def __repr__(self) -> str:
-        return f"<Datapath {dpid_text(self.dpid)} {self.peer}>"
+        return f"<Datapath {self.dpid:016x} {self.peer}>"
 
     @property
     def alive(self) -> bool:
@@ -112,7 +112,10 @@ class Datapath:
     async def _replies(self, message: Message) -> AsyncGenerator[Message, None]:
         if not self.alive:
             raise Disconnected(f"{self!r} is not connected")
-        xid = self._connection.request(message)
+        try:
+            xid = self._connection.request(message)
+        except LocalProtocolError as error:
+            raise DatapathError(f"{self!r}: {error}") from error
         queue = self._waiting[xid] = asyncio.Queue()
         self._flush_soon(self)
         try:

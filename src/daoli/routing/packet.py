@@ -106,6 +106,7 @@ class Unreachable(NamedTuple):
 
 NETWORK_UNREACHABLE: Final = Unreachable(3, 0)
 HOST_UNREACHABLE: Final = Unreachable(3, 1)
+PROTOCOL_UNREACHABLE: Final = Unreachable(3, 2)
 PORT_UNREACHABLE: Final = Unreachable(3, 3)
 PROHIBITED: Final = Unreachable(3, 13)
 TIME_EXCEEDED: Final = Unreachable(11, 0)

@@ -32,10 +32,14 @@ from daoli.routing.flows import (
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.packet import (
     HOST_UNREACHABLE,
+    ICMP,
     NETWORK_UNREACHABLE,
     PORT_UNREACHABLE,
     PROHIBITED,
+    PROTOCOL_UNREACHABLE,
+    TCP,
     TIME_EXCEEDED,
+    UDP,
     Unreachable,
     echo_reply,
     ethernet,
@@ -156,14 +160,18 @@ class Router:
         return Answer(verdict.outcome, verdict, opened, writes)
 
     def flows_of(self, route: Route) -> list[Write]:
-        """Build all flows of a route, whose two places are live."""
+        """Build all flows of a route; an end whose place is not live is left out."""
         a, b = route.source, route.destination
         cookie, idle = pair_cookie(route.generation, route.id), self.settings.idle_timeout
         if a.dpid == b.dpid:
             back = FORWARD.pack(0, cookie, idle, b.port_no, b.mac, b.ipv4, a.ipv4, ROUTER_MAC, a.mac, a.port_no)
             forth = FORWARD.pack(0, cookie, idle, a.port_no, a.mac, a.ipv4, b.ipv4, ROUTER_MAC, b.mac, b.port_no)
             return [(b.dpid, back + forth)]
-        return [(b.dpid, _end(cookie, idle, b, a)), (a.dpid, _end(cookie, idle, a, b))]
+        return [
+            (here.dpid, _end(cookie, idle, here, there))
+            for here, there in ((b, a), (a, b))
+            if here.port_no is not None and here.switch.uplink is not None
+        ]
 
     # -- what is not forwarded -----------------------------------------------------------------------------------
 
@@ -205,7 +213,10 @@ class Router:
         assert source is not None and frame is not None  # noqa: S101, PT018 (what this outcome carries)
         reply = echo_reply(punt.data, frame, eth_src=ROUTER_MAC, eth_dst=source.mac)
         if reply is None:
-            return self._report(PORT_UNREACHABLE, source, punt.data, verdict, source.gateway, now)
+            if frame.proto == ICMP:
+                return []  # answers, and pings in fragments
+            kind = PORT_UNREACHABLE if frame.proto in (TCP, UDP) else PROTOCOL_UNREACHABLE
+            return self._report(kind, source, punt.data, verdict, source.gateway, now)
         if source.port_no is None or not self._icmp.take((source.dpid, source.port_no), now):
             return []
         return [(source.dpid, EMIT.pack(0, source.port_no, reply))]

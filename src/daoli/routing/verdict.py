@@ -88,11 +88,8 @@ def converse(source: Place, destination: Place, frame: Frame | None = None) -> V
 
 def obstacle(source: Place, destination: Place) -> str:
     """Say what keeps allowed packets from passing between two endpoints; empty when nothing does."""
-    for place in (source, destination):
-        if place.port_no is None:
-            if not place.switch.connected:
-                return f"host {place.endpoint.host} is not connected"
-            return f"port {place.endpoint.port} of {place.endpoint.id} is not on host {place.endpoint.host}"
+    if away := absence(source) or absence(destination):
+        return away
     if source.switch is not destination.switch:
         for place in (source, destination):
             if place.switch.uplink is None:
@@ -100,6 +97,15 @@ def obstacle(source: Place, destination: Place) -> str:
     elif source is destination:
         return "an endpoint does not reach itself by the network"
     return ""
+
+
+def absence(place: Place) -> str:
+    """Say why an endpoint cannot be reached where it is; empty if it can."""
+    if place.port_no is not None:
+        return ""
+    if not place.switch.connected:
+        return f"host {place.endpoint.host} is not connected"
+    return f"port {place.endpoint.port} of {place.endpoint.id} is not on host {place.endpoint.host}"
 
 
 def _from_uplink(view: View, switch: Switch, punt: Punt) -> Verdict:
@@ -114,12 +120,15 @@ def _from_uplink(view: View, switch: Switch, punt: Punt) -> Verdict:
     destination = view.by_ipv4.get(frame.ipv4_dst)
     if destination is None or destination.switch is not switch:
         return Verdict(Outcome.STRAY, frame, source, problem=f"{ipv4_text(frame.ipv4_dst)} is not on this host")
-    verdict = converse(source, destination, frame)
-    if verdict.outcome is not Outcome.FORWARD:
-        return verdict
-    if punt.reason == PacketInReason.INVALID_TTL or frame.ttl <= _FIRST_HOP:
-        return verdict._replace(outcome=Outcome.EXPIRED)
-    return verdict._replace(outcome=Outcome.RESTORE)
+    judgement = judge(source.endpoint, destination.endpoint)
+    outcome, problem = Outcome.RESTORE, ""
+    if not judgement.allowed:
+        outcome = Outcome.DENIED
+    elif problem := absence(destination):  # of the source it does not matter: its packet is here already
+        outcome = Outcome.UNREACHABLE
+    elif punt.reason == PacketInReason.INVALID_TTL or frame.ttl <= _FIRST_HOP:
+        outcome = Outcome.EXPIRED
+    return Verdict(outcome, frame, source, destination, judgement, problem)
 
 
 def _not_ipv4(data: bytes, source: Place) -> Verdict:

@@ -23,7 +23,11 @@ class PortInfo(NamedTuple):
 
 
 class Switch:
-    """The live half of a host: what its connected datapath reports. `uplink` is None while that port is missing."""
+    """The live half of a host: what its connected datapath reports.
+
+    `uplink` is None while that port is missing; `uplink_mac` is the last one known, since the host goes on to send by
+    it while its datapath is not connected.
+    """
 
     __slots__ = ("by_port", "connected", "dpid", "host", "ports", "uplink", "uplink_mac")
 
@@ -199,7 +203,8 @@ class View:
         port = switch.ports.get(name)
         if name == switch.host.uplink:
             switch.uplink = port.number if port else None
-            switch.uplink_mac = port.mac if port else bytes(6)
+            if port is not None:
+                switch.uplink_mac = port.mac
         place = self._by_host[switch.host.name].get(name)
         if place is not None:
             self._attach(place, port)
