@@ -23,6 +23,12 @@ CML_NO_BUFFER = 0xFFFF
 NICIRA = 0x0000_2320
 """The experimenter id of Nicira, under which Open vSwitch keeps its extensions."""
 
+ONF = 0x4F4E_4600
+"""The experimenter id of the ONF, under which later versions' features came to 1.3."""
+
+NSH = 0x005A_D650
+"""The experimenter id that Open vSwitch has the fields of network service headers under."""
+
 
 class MessageType(IntEnum):
     """What a message is (7.1.1)."""
@@ -113,6 +119,28 @@ class GroupNo(IntEnum):
     ANY = 0xFFFF_FFFF
 
 
+class QueueNo(IntEnum):
+    """The number that stands for every queue (7.3.5.8)."""
+
+    ALL = 0xFFFF_FFFF
+
+
+class MeterNo(IntEnum):
+    """Reserved meters, and the highest number of an ordinary one (7.3.4.4)."""
+
+    MAX = 0xFFFF_0000
+    SLOWPATH = 0xFFFF_FFFD
+    CONTROLLER = 0xFFFF_FFFE
+    ALL = 0xFFFF_FFFF
+
+
+class TableNo(IntEnum):
+    """The number that stands for every table, and the highest one of a table (7.3.3)."""
+
+    MAX = 0xFE
+    ALL = 0xFF
+
+
 class PortConfig(IntFlag):
     """What an administrator asked of a port (7.2.1)."""
 
@@ -128,6 +156,27 @@ class PortState(IntFlag):
     LINK_DOWN = 1 << 0
     BLOCKED = 1 << 1
     LIVE = 1 << 2
+
+
+class PortFeatures(IntFlag):
+    """What a port can do, does, or tells its peer (7.2.1)."""
+
+    HD_10MB = 1 << 0
+    FD_10MB = 1 << 1
+    HD_100MB = 1 << 2
+    FD_100MB = 1 << 3
+    HD_1GB = 1 << 4
+    FD_1GB = 1 << 5
+    FD_10GB = 1 << 6
+    FD_40GB = 1 << 7
+    FD_100GB = 1 << 8
+    FD_1TB = 1 << 9
+    OTHER = 1 << 10
+    COPPER = 1 << 11
+    FIBER = 1 << 12
+    AUTONEG = 1 << 13
+    PAUSE = 1 << 14
+    PAUSE_ASYM = 1 << 15
 
 
 class PortReason(IntEnum):
@@ -198,6 +247,119 @@ class FlowRemovedReason(IntEnum):
     EVICTION = 5
 
 
+class PacketInMask(IntFlag):
+    """Which packet_ins a controller gets: a bit for each reason (7.3.10)."""
+
+    NO_MATCH = 1 << PacketInReason.NO_MATCH
+    ACTION = 1 << PacketInReason.ACTION
+    INVALID_TTL = 1 << PacketInReason.INVALID_TTL
+
+
+class PortStatusMask(IntFlag):
+    """Which port_status messages a controller gets: a bit for each reason (7.3.10)."""
+
+    ADD = 1 << PortReason.ADD
+    DELETE = 1 << PortReason.DELETE
+    MODIFY = 1 << PortReason.MODIFY
+
+
+class FlowRemovedMask(IntFlag):
+    """Which flow_removed messages a controller gets: a bit for each reason (7.3.10)."""
+
+    IDLE_TIMEOUT = 1 << FlowRemovedReason.IDLE_TIMEOUT
+    HARD_TIMEOUT = 1 << FlowRemovedReason.HARD_TIMEOUT
+    DELETE = 1 << FlowRemovedReason.DELETE
+    GROUP_DELETE = 1 << FlowRemovedReason.GROUP_DELETE
+    METER_DELETE = 1 << FlowRemovedReason.METER_DELETE
+
+
+class GroupModCommand(IntEnum):
+    """What a group_mod does (7.3.4.2); the last one is Open vSwitch's."""
+
+    ADD = 0
+    MODIFY = 1
+    DELETE = 2
+    ADD_OR_MOD = 0x8000
+
+
+class GroupType(IntEnum):
+    """Which buckets of a group are carried out (7.3.4.2)."""
+
+    ALL = 0
+    SELECT = 1
+    INDIRECT = 2
+    FF = 3
+
+
+class GroupCapabilities(IntFlag):
+    """What a datapath can do with groups (7.3.5.11)."""
+
+    SELECT_WEIGHT = 1 << 0
+    SELECT_LIVENESS = 1 << 1
+    CHAINING = 1 << 2
+    CHAINING_CHECKS = 1 << 3
+
+
+class MeterModCommand(IntEnum):
+    """What a meter_mod does (7.3.4.4)."""
+
+    ADD = 0
+    MODIFY = 1
+    DELETE = 2
+
+
+class MeterFlags(IntFlag):
+    """How a meter counts (7.3.4.4)."""
+
+    KBPS = 1 << 0
+    PKTPS = 1 << 1
+    BURST = 1 << 2
+    STATS = 1 << 3
+
+
+class MeterBandType(IntEnum):
+    """What a meter does with packets above a rate (7.3.4.4)."""
+
+    DROP = 1
+    DSCP_REMARK = 2
+    EXPERIMENTER = 0xFFFF
+
+
+class QueuePropertyType(IntEnum):
+    """What is said of a queue (7.2.2)."""
+
+    MIN_RATE = 1
+    MAX_RATE = 2
+    EXPERIMENTER = 0xFFFF
+
+
+class TableConfig(IntFlag):
+    """Bits of a table's configuration, all of them deprecated (7.3.3)."""
+
+    DEPRECATED_MASK = 3
+
+
+class TablePropertyType(IntEnum):
+    """What is said of a table's features (7.3.5.5.2); MISS is about the table-miss flow."""
+
+    INSTRUCTIONS = 0
+    INSTRUCTIONS_MISS = 1
+    NEXT_TABLES = 2
+    NEXT_TABLES_MISS = 3
+    WRITE_ACTIONS = 4
+    WRITE_ACTIONS_MISS = 5
+    APPLY_ACTIONS = 6
+    APPLY_ACTIONS_MISS = 7
+    MATCH = 8
+    WILDCARDS = 10
+    WRITE_SETFIELD = 12
+    WRITE_SETFIELD_MISS = 13
+    APPLY_SETFIELD = 14
+    APPLY_SETFIELD_MISS = 15
+    EXPERIMENTER = 0xFFFE
+    EXPERIMENTER_MISS = 0xFFFF
+
+
 class ControllerRole(IntEnum):
     """What a controller is to a datapath (7.3.9)."""
 
@@ -221,6 +383,27 @@ class OxmClass(IntEnum):
     NXM_1 = 0x0001
     OPENFLOW_BASIC = 0x8000
     EXPERIMENTER = 0xFFFF
+
+
+class VlanId(IntFlag):
+    """What a match on vlan_vid says besides the number (7.2.3.7)."""
+
+    NONE = 0x0000
+    PRESENT = 0x1000
+
+
+class Ipv6ExtHdr(IntFlag):
+    """Which extension headers an IPv6 packet has, and whether in order (7.2.3.7)."""
+
+    NONEXT = 1 << 0
+    ESP = 1 << 1
+    AUTH = 1 << 2
+    DEST = 1 << 3
+    FRAG = 1 << 4
+    ROUTER = 1 << 5
+    HOP = 1 << 6
+    UNREP = 1 << 7
+    UNSEQ = 1 << 8
 
 
 class InstructionType(IntEnum):
@@ -260,10 +443,54 @@ class ActionType(IntEnum):
 class NiciraSubtype(IntEnum):
     """Which of Open vSwitch's own actions an experimenter action is (its nicira-ext.h)."""
 
+    RESUBMIT = 1
+    SET_TUNNEL = 2
+    SET_QUEUE = 4
+    POP_QUEUE = 5
     REG_MOVE = 6
     REG_LOAD = 7
+    NOTE = 8
+    SET_TUNNEL64 = 9
+    MULTIPATH = 10
+    BUNDLE = 12
+    BUNDLE_LOAD = 13
     RESUBMIT_TABLE = 14
+    OUTPUT_REG = 15
+    LEARN = 16
+    EXIT = 17
+    DEC_TTL = 18
+    FIN_TIMEOUT = 19
+    CONTROLLER = 20
+    DEC_TTL_CNT_IDS = 21
+    WRITE_METADATA = 22
+    PUSH_MPLS = 23
+    POP_MPLS = 24
+    SET_MPLS_TTL = 25
+    DEC_MPLS_TTL = 26
+    STACK_PUSH = 27
+    STACK_POP = 28
+    SAMPLE = 29
+    SET_MPLS_LABEL = 30
+    SET_MPLS_TC = 31
+    OUTPUT_REG2 = 32
+    REG_LOAD2 = 33
     CONJUNCTION = 34
+    CT = 35
+    NAT = 36
+    CONTROLLER2 = 37
+    SAMPLE2 = 38
+    OUTPUT_TRUNC = 39
+    GROUP = 40
+    SAMPLE3 = 41
+    CLONE = 42
+    CT_CLEAR = 43
+    RESUBMIT_TABLE_CT = 44
+    LEARN2 = 45
+    ENCAP = 46
+    DECAP = 47
+    DEC_NSH_TTL = 48
+    CHECK_PKT_LARGER = 49
+    DELETE_FIELD = 50
 
 
 class EtherType(IntEnum):

@@ -28,14 +28,18 @@ _LENGTH = struct.Struct("!H")
 
 
 class Reader:
-    """A window on a message's bytes: a stream for constructs, whose position is the absolute offset."""
+    """A window on a message's bytes: a stream for constructs, whose position is the absolute offset.
 
-    __slots__ = ("at", "data", "end")
+    `depth` counts the things of one kind that it is within, as actions in actions.
+    """
 
-    def __init__(self, data: bytes, at: int, end: int) -> None:
+    __slots__ = ("at", "data", "depth", "end")
+
+    def __init__(self, data: bytes, at: int, end: int, depth: int = 0) -> None:
         self.data = data
         self.at = at
         self.end = end
+        self.depth = depth
 
     def read(self, size: int = -1) -> bytes:
         """Take at most `size` bytes, all that are left if it is negative."""
@@ -59,7 +63,7 @@ class Reader:
     def window(self, size: int, what: str, clause: str) -> "Reader":
         """Step over `size` bytes, which must be there, and give a reader of just these."""
         at = self.claim(size, what, clause)
-        return Reader(self.data, at, at + size)
+        return Reader(self.data, at, at + size, self.depth)
 
     def finish(self, what: str, clause: str) -> None:
         """Insist that nothing is left."""
@@ -136,6 +140,20 @@ class Pair(Wire):
         return self._pair.pack(first, second)
 
 
+class Quad(Wire):
+    """Four numbers of 32 bits."""
+
+    _quad = struct.Struct("!4I")
+
+    def read(self, reader: Reader) -> tuple[int, int, int, int]:
+        """Take all four."""
+        return self._quad.unpack_from(reader.data, reader.claim(16, "a number for each type of group", "7.3.5.11"))
+
+    def write(self, value: tuple[int, int, int, int]) -> bytes:
+        """Give all four."""
+        return self._quad.pack(*value)
+
+
 class Words(Wire):
     """As many numbers of 32 bits as fill what encloses them."""
 
@@ -171,6 +189,71 @@ class Many(Wire):
     def write(self, value: tuple[Any, ...]) -> bytes:
         """Give the items, end to end."""
         return b"".join([self._write(item) for item in value])
+
+
+MAX_DEPTH = 32
+"""How deep a thing may stand within others of its kind; Open vSwitch itself goes less deep."""
+
+
+class Nested(Wire):
+    """A `con` that may hold itself, to the depth that is allowed; 64 KiB could hold thousands."""
+
+    def __init__(self, con: Construct, clause: str) -> None:
+        super().__init__()
+        self.con, self.clause = con, clause
+        self._read, self._write = reads(con), writes(con)
+
+    def read(self, reader: Reader) -> Any:
+        """Take all that is left, one level deeper."""
+        if reader.depth >= MAX_DEPTH:
+            raise DecodeError(reader.at, f"nested deeper than {MAX_DEPTH}", self.clause)
+        inner = Reader(reader.data, reader.at, reader.end, reader.depth + 1)
+        value = self._read(inner)
+        reader.at = inner.at
+        return value
+
+    def write(self, value: Any) -> bytes:
+        """Give its bytes."""
+        try:
+            return self._write(value)
+        except RecursionError:
+            raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
+
+
+class Tally(Wire):
+    """A u16 that counts the items behind it, after some padding."""
+
+    def __init__(self, item: Construct, pad: int, clause: str) -> None:
+        super().__init__()
+        self.item, self.pad, self.clause = item, pad, clause
+        self._read, self._write = reads(item), writes(item)
+
+    def read(self, reader: Reader) -> tuple[Any, ...]:
+        """Take the count, and so many items."""
+        (count,) = _LENGTH.unpack_from(reader.data, reader.claim(2 + self.pad, "a count", self.clause))
+        return tuple([self._read(reader) for _ in range(count)])
+
+    def write(self, value: tuple[Any, ...]) -> bytes:
+        """Give the count and the items."""
+        return _LENGTH.pack(len(value)) + bytes(self.pad) + b"".join([self._write(item) for item in value])
+
+
+class Fill(Wire):
+    """Bytes that fill their structure to a multiple of 8: `after` are those that stand before them."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def read(self, reader: Reader) -> bytes:
+        """Take all that is left."""
+        return reader.read()
+
+    def write(self, value: bytes) -> bytes:
+        """Give them."""
+        if (self.after + len(value)) % 8:
+            raise ValueError(f"{len(value)} bytes after {self.after} do not fill 8s")
+        return bytes(value)
 
 
 class Counted(Wire):
@@ -218,3 +301,29 @@ class Sized(Wire):
         """Give the length and what it counts."""
         body = self._write(value)
         return _LENGTH.pack(2 + len(body)) + body
+
+
+class Measured(Wire):
+    """A structure that holds its own length, a u16 at byte `at`, where its class has padding."""
+
+    def __init__(self, con: Construct, at: int, clause: str) -> None:
+        super().__init__()
+        self.con, self.at, self.clause = con, at, clause
+        self._read, self._write = reads(con), writes(con)
+
+    def read(self, reader: Reader) -> Any:
+        """Take the structure, which must be as long as it says."""
+        start = reader.claim(self.at + 2, "what begins with a length", self.clause)
+        (length,) = _LENGTH.unpack_from(reader.data, start + self.at)
+        if length < self.at + 2:
+            raise DecodeError(start + self.at, f"a length of {length} does not count itself", self.clause)
+        reader.at = start
+        inner = reader.window(length, "what its length announces", self.clause)
+        value = self._read(inner)
+        inner.finish("what was counted", self.clause)
+        return value
+
+    def write(self, value: Any) -> bytes:
+        """Give the structure, its length put in."""
+        body = self._write(value)
+        return body[: self.at] + _LENGTH.pack(len(body)) + body[self.at + 2 :]
