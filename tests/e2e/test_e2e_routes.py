@@ -57,6 +57,7 @@ def test_ping(rig: Rig, second: str) -> None:
 def test_first_packet_leaves_at_destination(rig: Rig) -> None:
     """The first packet crosses by the controller's channels, not by the wire: no flow counts it; its answer does."""
     one, other = rig.pair()
+    restored = rig.outcome("restore")
     with Capture(rig.lab.fabric, "icmp", nic="wire") as wire:
         assert reaches(one, other.ip)
         wait_until(lambda: wire.lines, PATIENCE)
@@ -65,7 +66,7 @@ def test_first_packet_leaves_at_destination(rig: Rig) -> None:
         ("h1", "forward", one.ip): 0,
         ("h2", "arrive", one.ip): 0,
         ("h2", "forward", other.ip): 1,
-        ("h1", "arrive", other.ip): 1,
+        ("h1", "arrive", other.ip): 1 - (rig.outcome("restore") - restored),  # where it overtook that flow
     }
     wait_until(lambda: packets(rig, one, other) == wanted, PATIENCE, what="counters")
 
@@ -138,13 +139,17 @@ def test_idle(rig: Rig, second: str) -> None:
 
 
 def test_punts_once(rig: Rig) -> None:
-    """A conversation costs the controller one packet, whatever follows it in either direction."""
+    """A conversation costs the controller its first packet, whatever follows it in either direction."""
     one, other = rig.pair()
-    before = rig.punts()
-    assert reaches(one, other.ip)  # those that follow too closely are punted too
+    forwarded, restored, punts = rig.outcome("forward"), rig.outcome("restore"), rig.punts()
+    assert reaches(one, other.ip)
+    assert rig.outcome("forward") == forwarded + 1
+    # The first answer may overtake the flows on their way to the first host. It is passed on, and they stay as they are.
+    assert rig.punts() - punts == 1 + rig.outcome("restore") - restored <= 2
+    punts = rig.punts()
     assert "20 received" in ping(one, other.ip, "-c20", "-i0.01").stdout
     assert "20 received" in ping(other, one.ip, "-c20", "-i0.01").stdout
-    assert rig.punts() == before + 1
+    assert rig.punts() == punts
 
 
 @PLACES
