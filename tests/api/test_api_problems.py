@@ -11,7 +11,7 @@ from tests.api.client import HOST, Api
 
 from daoli.api.app import BODY_LIMIT
 from daoli.api.problems import STATUS, TITLES
-from daoli.hosts.inventory import InventoryError
+from daoli.hosts.errors import InventoryError
 
 
 async def test_shape(api: Api) -> None:

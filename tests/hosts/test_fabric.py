@@ -13,7 +13,7 @@ import pytest
 from daoli.datapath import Datapath, DatapathError, Disconnected
 from daoli.hosts.events import EventHub
 from daoli.hosts.fabric import Fabric
-from daoli.hosts.inventory import Changed
+from daoli.hosts.mirror import Changed
 from daoli.ofproto import (
     EchoReply,
     Error,

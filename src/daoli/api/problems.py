@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
-from daoli.hosts.inventory import Clash, InUse, Invalid, InventoryError, NotFound
+from daoli.hosts.errors import Clash, InUse, Invalid, InventoryError, NotFound
 from daoli.hosts.spec import Fault
 from daoli.store.base import StoreUnavailable
 

@@ -18,7 +18,7 @@ import structlog
 from daoli.datapath.datapath import Datapath
 from daoli.datapath.errors import DatapathError
 from daoli.hosts.events import EventHub
-from daoli.hosts.inventory import Changed
+from daoli.hosts.mirror import Changed
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, PlannedFlow, Quarantined, RouteReport
 from daoli.ofproto import (
     Error,

@@ -1,6 +1,6 @@
 """The world as a punted packet meets it: who is where, on which port, behind which uplink.
 
-Two writers, each of its own half: `hosts.inventory` puts and removes records; `hosts.fabric` reports which datapaths
+Two writers, each of its own half: `hosts.mirror` puts and removes records; `hosts.fabric` reports which datapaths
 are connected and what ports they have. Both halves may come in any order: an endpoint has a port number once both are
 known.
 """

@@ -1,0 +1,58 @@
+"""Records by what people call them; NotFound says what was looked for."""
+
+from __future__ import annotations
+
+from ipaddress import AddressValueError, IPv4Address
+from typing import Final, TypeVar
+
+from daoli.hosts.errors import Invalid, NotFound
+from daoli.routing.model import Endpoint, Host, Network, ipv4_text
+from daoli.routing.view import View
+
+NAMED: Final = 5
+"""How many things an error names before it only counts them."""
+
+T = TypeVar("T")
+
+
+def find_host(view: View, name: str) -> Host:
+    """Find a host by its name."""
+    return _found(view.hosts.get(name), f"there is no host {name}")
+
+
+def find_network(view: View, name: str) -> Network:
+    """Find a network by its name."""
+    return _found(view.networks.get(name), f"there is no network {name}")
+
+
+def find_endpoint(view: View, endpoint_id: str) -> Endpoint:
+    """Find an endpoint by its id."""
+    return _found(view.endpoints.get(endpoint_id), f"there is no endpoint {endpoint_id}")
+
+
+def search_endpoint(view: View, text: str, field: str | None = None) -> Endpoint:
+    """Find an endpoint by its id, its IPv4 address or its name, in this order; `field` is named in errors.
+
+    Raises:
+        NotFound: nothing is called so.
+        Invalid: several endpoints have this name.
+    """
+    if text in view.endpoints:
+        return view.endpoints[text]
+    try:
+        place = view.by_ipv4.get(IPv4Address(text).packed)
+    except AddressValueError:
+        pass
+    else:
+        return _found(place, f"no endpoint has the address {text}", field).endpoint
+    named = sorted((e for e in view.endpoints.values() if e.name == text), key=lambda endpoint: endpoint.id)
+    if len(named) > 1:
+        candidates = ", ".join(f"{e.id} ({ipv4_text(e.ipv4)} on host {e.host})" for e in named[:NAMED])
+        raise Invalid(f"{len(named)} endpoints are named {text}: {candidates}", field)
+    return _found(next(iter(named), None), f"no endpoint has the id, name or address {text}", field)
+
+
+def _found(thing: T | None, otherwise: str, field: str | None = None) -> T:
+    if thing is None:
+        raise NotFound(otherwise, field)
+    return thing

@@ -1,0 +1,134 @@
+"""What a request comes to: checked against what is known, the records to write; nothing where all is so already.
+
+Pure: a plan is made anew from the mirror each time that another controller's commit was faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from daoli.hosts.claims import Claim, claims
+from daoli.hosts.errors import Clash, InUse, Invalid, InventoryError
+from daoli.hosts.finding import NAMED, find_endpoint, find_host, find_network
+from daoli.hosts.mirror import Mirror
+from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkSpec
+from daoli.hosts.stored import Record, endpoint_key, host_key, network_key
+from daoli.routing.model import Endpoint, dpid_text, ipv4_text
+
+
+class Difference(NamedTuple):
+    """The ids of the endpoints that a write concerned."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a write wants: records by key, None to remove."""
+
+    changes: dict[str, Record | None]
+    created: bool = False
+    endpoints: Difference = field(default_factory=Difference)
+
+
+def plan_host(mirror: Mirror, spec: HostSpec) -> Plan:
+    """Register a host, or change what may change of it; Clash where another has its name, dpid or address."""
+    host, old = spec.record(), mirror.view.hosts.get(spec.name)
+    if old == host:
+        return Plan({})
+    if old is not None and old.dpid != host.dpid:
+        raise Clash(f"{host.name} is another machine, with dpid {dpid_text(old.dpid)}", "name")
+    _check(mirror, host, {host_key(host.name)})
+    return Plan({host_key(host.name): host}, created=old is None)
+
+
+def plan_host_removal(mirror: Mirror, name: str) -> Plan:
+    """Remove a host with its endpoints."""
+    find_host(mirror.view, name)
+    gone = tuple(endpoint.id for endpoint in mirror.view.endpoints_of(name))
+    keys = [host_key(name), *map(endpoint_key, gone)]
+    return Plan(dict.fromkeys(keys), endpoints=Difference(removed=gone))
+
+
+def plan_network(mirror: Mirror, spec: NetworkSpec) -> Plan:
+    """Make a network; Clash where it is not as the one there is, or overlaps another."""
+    network, old = spec.record(), mirror.view.networks.get(spec.name)
+    if old is None:
+        _check(mirror, network, {network_key(network.name)})
+        return Plan({network_key(network.name): network}, created=True)
+    if old.subnet != network.subnet:
+        raise Clash(f"network {old.name} has the subnet {old.subnet}", "subnet")
+    if spec.gateway is not None and old.gateway != network.gateway:
+        raise Clash(f"network {old.name} has the gateway {ipv4_text(old.gateway)}", "gateway")
+    return Plan({})
+
+
+def plan_network_removal(mirror: Mirror, name: str) -> Plan:
+    """Remove a network; InUse while it has endpoints."""
+    find_network(mirror.view, name)
+    users = sorted(endpoint.id for endpoint in mirror.view.endpoints.values() if endpoint.network == name)
+    if users:
+        more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
+        raise InUse(f"network {name} has endpoints: {', '.join(users[:NAMED])}{more}")
+    return Plan({network_key(name): None})
+
+
+def plan_endpoint(mirror: Mirror, spec: EndpointSpec) -> Plan:
+    """Put an endpoint where it is now; Clash where another has its address, MAC or port."""
+    endpoint, old = spec.record(), mirror.view.endpoints.get(spec.id)
+    if old == endpoint:
+        return Plan({})
+    _check(mirror, endpoint, {endpoint_key(endpoint.id)})
+    ids = (endpoint.id,)
+    difference = Difference(added=ids) if old is None else Difference(changed=ids)
+    return Plan({endpoint_key(endpoint.id): endpoint}, created=old is None, endpoints=difference)
+
+
+def plan_endpoint_removal(mirror: Mirror, endpoint_id: str) -> Plan:
+    """Remove an endpoint."""
+    find_endpoint(mirror.view, endpoint_id)
+    return Plan({endpoint_key(endpoint_id): None}, endpoints=Difference(removed=(endpoint_id,)))
+
+
+def plan_list(mirror: Mirror, host: str, specs: Sequence[ListedEndpoint]) -> Plan:
+    """Take the whole list of a host's endpoints, all or nothing; an endpoint of another host moves here."""
+    find_host(mirror.view, host)
+    listed = [spec.at(host).record() for spec in specs]
+    known = mirror.view.endpoints
+    removed = {endpoint.id for endpoint in mirror.view.endpoints_of(host)} - {endpoint.id for endpoint in listed}
+    released = {endpoint_key(endpoint_id) for endpoint_id in removed}
+    released |= {endpoint_key(endpoint.id) for endpoint in listed}
+    seen: dict[str, int] = {}
+    for index, endpoint in enumerate(listed):
+        try:
+            _check_listed(endpoint, index, host, seen)
+            _check(mirror, endpoint, released)
+        except InventoryError as error:
+            raise error.within(f"endpoints[{index}]") from None
+    difference = Difference(
+        tuple(endpoint.id for endpoint in listed if endpoint.id not in known),
+        tuple(endpoint.id for endpoint in listed if endpoint != known.get(endpoint.id, endpoint)),
+        tuple(sorted(removed)),
+    )
+    changes: dict[str, Record | None] = dict.fromkeys(map(endpoint_key, difference.removed))
+    changes |= {endpoint_key(e.id): e for e in listed if e != known.get(e.id)}
+    return Plan(changes, endpoints=difference)
+
+
+def _check_listed(endpoint: Endpoint, index: int, host: str, seen: dict[str, int]) -> None:
+    if endpoint.host != host:
+        raise Invalid(f"this is the list of host {host}", "host")
+    for claim in (Claim("id", f"id {endpoint.id}"), *claims(endpoint)):
+        first = seen.setdefault(claim.what, index)
+        if first != index:
+            raise Invalid(f"{claim.what} is in this list twice, first at endpoints[{first}]", claim.field)
+
+
+def _check(mirror: Mirror, record: Record, released: set[str]) -> None:
+    fault = mirror.fault(record, released)
+    if fault is not None:
+        raise fault
