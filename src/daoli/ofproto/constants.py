@@ -381,7 +381,9 @@ class OxmClass(IntEnum):
 
     NXM_0 = 0x0000
     NXM_1 = 0x0001
+    ERICSSON = 0x1000
     OPENFLOW_BASIC = 0x8000
+    PACKET_REGS = 0x8001
     EXPERIMENTER = 0xFFFF
 
 
@@ -504,6 +506,7 @@ class EtherType(IntEnum):
     MPLS = 0x8847
     MPLS_MULTICAST = 0x8848
     PBB = 0x88E7
+    NSH = 0x894F
 
 
 class IpProto(IntEnum):

@@ -1,8 +1,9 @@
 """The fields of a packet that a flow can match and set: one table of all of them.
 
-The 40 of OpenFlow 1.3.5 (7.2.3.7), and those of Open vSwitch (its nicira-ext.h) that the pipeline uses. A field is
-known by its specification name (`ipv4_dst`), and to Open vSwitch by two more: the one in a flow's text (`nw_dst`) and
-the one in a move or load (`NXM_OF_IP_DST`). A new field is a new line.
+The 40 of OpenFlow 1.3.5 (7.2.3.7), and those of Open vSwitch (its ovs-fields(7)). A field is known by its
+specification name (`ipv4_dst`), and to Open vSwitch by two more: the one in a flow's text (`nw_dst`) and the one in a
+move or load (`NXM_OF_IP_DST`). A field that Open vSwitch also has under an older number is a second line, named after
+that (`nxm_of_ip_dst`). A new field is a new line.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import NamedTuple
 
-from daoli.ofproto.constants import EtherType, IpProto, OxmClass
+from daoli.ofproto.constants import NICIRA, NSH, ONF, EtherType, IpProto, OxmClass
 
 ANY_BUT_ZERO: tuple[int, ...] = ()
 """As a requirement's values: the field must be matched, on something other than zero."""
@@ -27,11 +28,23 @@ class Requirement(NamedTuple):
         return f"{self.field}={values}" if values else self.field
 
 
+_FLAGS: dict[str, tuple[str, ...]] = {
+    "tcp_flags": ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"),
+    "ct_state": ("new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"),
+    "tun_flags": ("oam",),
+}
+"""The names of a notation's bits, the lowest first."""
+
+_FRAGMENTS = {"no": (0, 3), "first": (1, 3), "later": (3, 3), "yes": (1, 1), "not_later": (0, 2)}
+"""Kinds of IP fragments as value and mask; the first three have a value alone."""
+
+
 class Field(NamedTuple):
     """A match field.
 
-    `bits` are those that mean something, `width` the bytes they are written in. `notation` is how people write a value:
-    number, hex, mac, ipv4 or ipv6; `symbol` what Open vSwitch calls the field in a move or load.
+    `bits` are those that mean something, `width` the bytes they are written in; where `elastic`, that is the most they
+    can be, as a datapath may map the field to fewer. `notation` is how people write a value: number, hex, mac, ipv4,
+    ipv6, frag, packet_type, or the flags of that name; `symbol` what Open vSwitch calls the field in a move or load.
     """
 
     name: str
@@ -43,28 +56,44 @@ class Field(NamedTuple):
     requires: tuple[Requirement, ...]
     notation: str
     symbol: str
+    experimenter: int = 0
+    elastic: bool = False
 
     @property
     def header(self) -> int:
         """The OXM header of an exact match: class 16, field 7, has-mask 1, length 8 (7.2.3.2)."""
-        return self.oxm_class << 16 | self.number << 9 | self.width
+        return self.oxm_class << 16 | self.number << 9 | self.width + (4 if self.experimenter else 0)
 
     @property
     def masked_header(self) -> int:
         """The OXM header of a match with a mask."""
-        return self.oxm_class << 16 | self.number << 9 | 1 << 8 | 2 * self.width
+        return self.oxm_class << 16 | self.number << 9 | 1 << 8 | 2 * self.width + (4 if self.experimenter else 0)
 
-    def pack(self, value: int | bytes | str) -> bytes:
-        """Give the bytes of a value that people wrote; ValueError says why it cannot be one."""
+    @property
+    def reference(self) -> int:
+        """What actions name the field by: its header, or for an experimenter's field that and the id behind it."""
+        return self.header << 32 | self.experimenter if self.experimenter else self.header
+
+    @property
+    def key(self) -> int:
+        """What tells the field from all others: its experimenter, its class and its number."""
+        return self.experimenter << 23 | self.header >> 9
+
+    def pack(self, value: int | bytes | str, width: int = 0) -> bytes:
+        """Give the bytes of a value that people wrote, of an elastic field at least `width` of them.
+
+        ValueError says why it cannot be one.
+        """
         if isinstance(value, str):
             value = self._parse(value)
         if isinstance(value, bytes):
-            if len(value) != self.width:
+            if len(value) != self.width and not (self.elastic and width <= len(value) <= self.width):
                 raise ValueError(f"{self.name} takes {self.width} bytes, not {len(value)}")
+            width = max(width, len(value))
             value = int.from_bytes(value, "big")
         if not 0 <= value < 1 << self.bits:
             raise ValueError(f"{self.name} takes a number of {self.bits} bits, not {value}")
-        return value.to_bytes(self.width, "big")
+        return value.to_bytes(max(width, 1, (value.bit_length() + 7) // 8) if self.elastic else self.width, "big")
 
     def _parse(self, text: str) -> int | bytes:
         try:
@@ -72,9 +101,31 @@ class Field(NamedTuple):
                 return bytes.fromhex(text.replace(":", " "))
             if self.notation in ("ipv4", "ipv6"):
                 return ip_address(text).packed
+            if self.notation in _FLAGS and not text[:1].isdecimal():
+                return sum({1 << _FLAGS[self.notation].index(name) for name in text.split("|")})
+            if self.notation == "frag" and text in _FRAGMENTS:
+                return _FRAGMENTS[text][0]
+            if self.notation == "packet_type":
+                namespace, _, kind = text.removeprefix("(").removesuffix(")").partition(",")
+                return int(namespace, 0) << 16 | int(kind, 0)
             return int(text, 0)
         except ValueError as error:
             raise ValueError(f"{self.name} cannot be {text!r}") from error
+
+    def parse_words(self, text: str) -> tuple[int, int] | None:
+        """Give value and mask of words that stand for both: `+syn-ack`, `not_later`; None if these are none."""
+        if self.notation == "frag":
+            return _FRAGMENTS.get(text)
+        if self.notation not in _FLAGS or text[:1] not in ("+", "-"):
+            return None
+        value = mask = 0
+        for word in text.replace("+", " +").replace("-", " -").split():
+            bit = self._parse(word[1:])
+            if not isinstance(bit, int) or word[1:].isdecimal():
+                raise ValueError(f"{self.name} cannot be {text!r}")
+            mask |= bit
+            value |= bit if word[0] == "+" else 0
+        return value, mask
 
     def format(self, value: bytes) -> str:
         """Write a value the way Open vSwitch does."""
@@ -83,14 +134,43 @@ class Field(NamedTuple):
         if self.notation in ("ipv4", "ipv6"):
             return str(ip_address(value))
         number = int.from_bytes(value, "big")
-        return f"{number:#x}" if self.notation == "hex" else str(number)
+        if self.notation == "packet_type":
+            return f"({number >> 16},{_hex(number & 0xFFFF)})"
+        if self.notation == "frag":
+            return next((word for word, both in _FRAGMENTS.items() if both == (number, 3)), _hex(number))
+        if self.notation in _FLAGS:
+            names = _FLAGS[self.notation]
+            words = [name for bit, name in enumerate(names) if number >> bit & 1]
+            rest = number >> len(names) << len(names)
+            return _hex(number) if rest else "|".join(words) or "0"
+        return _hex(number) if self.notation == "hex" else str(number)
+
+    def format_masked(self, value: bytes, mask: bytes) -> str:
+        """Write a value and its mask the way Open vSwitch does."""
+        number, kept = int.from_bytes(value, "big"), int.from_bytes(mask, "big")
+        if self.notation == "frag":
+            return next((word for word, both in _FRAGMENTS.items() if both == (number, kept)), f"{number:#x}/{kept:#x}")
+        if self.notation in _FLAGS:
+            names = _FLAGS[self.notation]
+            if kept and kept >> len(names) == 0:
+                bits = ((number >> bit & 1, name) for bit, name in enumerate(names) if kept >> bit & 1)
+                return "".join(f"{'+' if on else '-'}{name}" for on, name in bits)
+            return f"{_hex(number)}/{_hex(kept)}"
+        if self.notation == "number" and self.bits > 8:
+            return f"{_hex(number)}/{_hex(kept)}"
+        return f"{self.format(value)}/{self.format_mask(mask)}"
 
     def format_mask(self, mask: bytes) -> str:
         """Write a mask the way Open vSwitch does: a prefix length where it can be one."""
         if self.notation in ("ipv4", "ipv6"):
             holes = (1 << self.bits) - 1 - int.from_bytes(mask, "big")
             return str(self.bits - holes.bit_length()) if holes & (holes + 1) == 0 else str(ip_address(mask))
-        return mask.hex(":") if self.notation == "mac" else f"{int.from_bytes(mask, 'big'):#x}"
+        return mask.hex(":") if self.notation == "mac" else _hex(int.from_bytes(mask, "big"))
+
+
+def _hex(number: int) -> str:
+    """Write a number as C's %#x does: nothing before a zero."""
+    return f"{number:#x}" if number else "0"
 
 
 def _when(field: str, *values: int) -> Requirement:
@@ -105,6 +185,8 @@ _IPV6 = _when("eth_type", EtherType.IPV6)
 _ARP = _when("eth_type", EtherType.ARP)
 _MPLS = _when("eth_type", EtherType.MPLS, EtherType.MPLS_MULTICAST)
 _PBB = _when("eth_type", EtherType.PBB)
+_NSH = _when("eth_type", EtherType.NSH)
+_CT = _when("ct_state", *ANY_BUT_ZERO)
 _TCP = _when("ip_proto", IpProto.TCP)
 _UDP = _when("ip_proto", IpProto.UDP)
 _SCTP = _when("ip_proto", IpProto.SCTP)
@@ -132,11 +214,36 @@ def _basic(
 
 
 def _nicira(
-    number: int, name: str, bits: int, *requires: Requirement, notation: str = "hex", symbol: str = ""
+    number: int,
+    name: str,
+    bits: int,
+    *requires: Requirement,
+    mask: bool = True,
+    notation: str = "hex",
+    width: int = 0,
+    symbol: str = "",
+    elastic: bool = False,
 ) -> Field:
     """Give a field of Open vSwitch's own."""
     symbol = symbol or f"NXM_NX_{name.upper()}"
-    return Field(name, OxmClass.NXM_1, number, bits, bits // 8, True, requires, notation, symbol)
+    width = width or bits // 8
+    return Field(name, OxmClass.NXM_1, number, bits, width, mask, requires, notation, symbol, elastic=elastic)
+
+
+def _experimental(
+    experimenter: int,
+    number: int,
+    name: str,
+    bits: int,
+    *requires: Requirement,
+    mask: bool = True,
+    notation: str = "hex",
+    width: int = 0,
+    symbol: str,
+) -> Field:
+    """Give an experimenter's field: its id stands before the value, and is counted by the header's length."""
+    width = width or (bits + 7) // 8
+    return Field(name, OxmClass.EXPERIMENTER, number, bits, width, mask, requires, notation, symbol, experimenter)
 
 
 def _legacy(number: int, name: str, bits: int, *, notation: str = "number") -> Field:
@@ -185,15 +292,77 @@ _TABLE = (
     _basic(37, "pbb_isid", 24, _PBB, mask=True, notation="hex"),
     _basic(38, "tunnel_id", 64, mask=True, notation="hex", symbol="NXM_NX_TUN_ID"),
     _basic(39, "ipv6_exthdr", 9, _IPV6, mask=True, notation="hex"),
+    _basic(42, "oxm_of_tcp_flags", 12, _TCP, mask=True, notation="tcp_flags", symbol="NXM_NX_TCP_FLAGS"),
+    _basic(43, "oxm_of_actset_output", 32, symbol="ONFOXM_ET_ACTSET_OUTPUT"),
+    _basic(44, "packet_type", 32, notation="packet_type"),
+    *(
+        Field(f"xreg{number}", OxmClass.PACKET_REGS, number, 64, 8, True, (), "hex", f"OXM_OF_PKT_REG{number}")  # noqa: FBT003
+        for number in range(8)
+    ),
     *(_nicira(number, f"reg{number}", 32) for number in range(16)),
+    _nicira(16, "nxm_nx_tun_id", 64, symbol="NXM_NX_TUN_ID"),
     _nicira(17, "nxm_nx_arp_sha", 48, _ARP, notation="mac", symbol="NXM_NX_ARP_SHA"),
     _nicira(18, "nxm_nx_arp_tha", 48, _ARP, notation="mac", symbol="NXM_NX_ARP_THA"),
+    _nicira(19, "nxm_nx_ipv6_src", 128, _IPV6, notation="ipv6", symbol="NXM_NX_IPV6_SRC"),
+    _nicira(20, "nxm_nx_ipv6_dst", 128, _IPV6, notation="ipv6", symbol="NXM_NX_IPV6_DST"),
+    _nicira(21, "nxm_nx_icmpv6_type", 8, _ICMPV6, mask=False, notation="number", symbol="NXM_NX_ICMPV6_TYPE"),
+    _nicira(22, "nxm_nx_icmpv6_code", 8, _ICMPV6, mask=False, notation="number", symbol="NXM_NX_ICMPV6_CODE"),
+    _nicira(23, "nxm_nx_nd_target", 128, _ND, notation="ipv6", symbol="NXM_NX_ND_TARGET"),
+    _nicira(24, "nxm_nx_nd_sll", 48, _ND_SOLICIT, notation="mac", symbol="NXM_NX_ND_SLL"),
+    _nicira(25, "nxm_nx_nd_tll", 48, _ND_ADVERT, notation="mac", symbol="NXM_NX_ND_TLL"),
+    _nicira(26, "ip_frag", 2, _IP, notation="frag", width=1),
+    _nicira(27, "nxm_nx_ipv6_label", 20, _IPV6, width=4, symbol="NXM_NX_IPV6_LABEL"),
+    _nicira(28, "nxm_nx_ip_ecn", 2, _IP, mask=False, notation="number", width=1, symbol="NXM_NX_IP_ECN"),
+    _nicira(29, "ip_ttl", 8, _IP, mask=False, notation="number"),
+    _nicira(30, "mpls_ttl", 8, _MPLS, mask=False, notation="number"),
+    _nicira(31, "tun_ipv4_src", 32, notation="ipv4"),
+    _nicira(32, "tun_ipv4_dst", 32, notation="ipv4"),
     _nicira(33, "pkt_mark", 32),
-    _nicira(37, "conj_id", 32, notation="number"),
+    _nicira(34, "nxm_nx_tcp_flags", 12, _TCP, notation="tcp_flags", width=2, symbol="NXM_NX_TCP_FLAGS"),
+    _nicira(35, "dp_hash", 32),
+    _nicira(36, "recirc_id", 32, mask=False),
+    _nicira(37, "conj_id", 32, mask=False, notation="number"),
+    _nicira(38, "tun_gbp_id", 16, notation="number"),
+    _nicira(39, "tun_gbp_flags", 8),
+    *(_nicira(40 + number, f"tun_metadata{number}", 992, elastic=True) for number in range(64)),
+    _nicira(104, "tun_flags", 1, notation="tun_flags", width=2),
+    _nicira(105, "ct_state", 32, notation="ct_state"),
+    _nicira(106, "ct_zone", 16, mask=False, notation="number"),
+    _nicira(107, "ct_mark", 32),
+    _nicira(108, "ct_label", 128),
+    _nicira(109, "tun_ipv6_src", 128, notation="ipv6"),
+    _nicira(110, "tun_ipv6_dst", 128, notation="ipv6"),
+    *(_nicira(111 + number, f"xxreg{number}", 128) for number in range(4)),
+    _nicira(119, "ct_nw_proto", 8, _CT, mask=False, notation="number"),
+    _nicira(120, "ct_nw_src", 32, _CT, notation="ipv4"),
+    _nicira(121, "ct_nw_dst", 32, _CT, notation="ipv4"),
+    _nicira(122, "ct_ipv6_src", 128, _CT, notation="ipv6"),
+    _nicira(123, "ct_ipv6_dst", 128, _CT, notation="ipv6"),
+    _nicira(124, "ct_tp_src", 16, _CT, notation="number"),
+    _nicira(125, "ct_tp_dst", 16, _CT, notation="number"),
+    _experimental(ONF, 42, "tcp_flags", 12, _TCP, notation="tcp_flags", symbol="NXM_NX_TCP_FLAGS"),
+    _experimental(ONF, 43, "actset_output", 32, mask=False, notation="number", symbol="ONFOXM_ET_ACTSET_OUTPUT"),
+    _experimental(NICIRA, 0, "nxoxm_et_dp_hash", 32, symbol="NXM_NX_DP_HASH"),
+    _experimental(NICIRA, 11, "tun_erspan_idx", 20, width=4, symbol="NXOXM_ET_ERSPAN_IDX"),
+    _experimental(NICIRA, 12, "tun_erspan_ver", 4, notation="number", symbol="NXOXM_ET_ERSPAN_VER"),
+    _experimental(NICIRA, 13, "tun_erspan_dir", 1, notation="number", symbol="NXOXM_ET_ERSPAN_DIR"),
+    _experimental(NICIRA, 14, "tun_erspan_hwid", 6, symbol="NXOXM_ET_ERSPAN_HWID"),
+    _experimental(NICIRA, 15, "tun_gtpu_flags", 8, symbol="NXOXM_ET_GTPU_FLAGS"),
+    _experimental(NICIRA, 16, "tun_gtpu_msgtype", 8, notation="number", symbol="NXOXM_ET_GTPU_MSGTYPE"),
+    _experimental(NSH, 1, "nsh_flags", 8, _NSH, notation="number", symbol="NXOXM_NSH_FLAGS"),
+    _experimental(NSH, 2, "nsh_mdtype", 8, _NSH, mask=False, notation="number", symbol="NXOXM_NSH_MDTYPE"),
+    _experimental(NSH, 3, "nsh_np", 8, _NSH, mask=False, notation="number", symbol="NXOXM_NSH_NP"),
+    _experimental(NSH, 4, "nsh_spi", 24, _NSH, mask=False, width=4, symbol="NXOXM_NSH_SPI"),
+    _experimental(NSH, 5, "nsh_si", 8, _NSH, mask=False, notation="number", symbol="NXOXM_NSH_SI"),
+    *(_experimental(NSH, 5 + number, f"nsh_c{number}", 32, _NSH, symbol=f"NXOXM_NSH_C{number}") for number in (1, 2, 3, 4)),
+    _experimental(NSH, 10, "nsh_ttl", 8, _NSH, mask=False, notation="number", symbol="NXOXM_NSH_TTL"),
+    Field("nd_reserved", OxmClass.ERICSSON, 1, 32, 4, False, (_ND,), "number", "ERICOXM_OF_ICMPV6_ND_RESERVED"),  # noqa: FBT003
+    Field("nd_options_type", OxmClass.ERICSSON, 2, 8, 1, False, (_ND,), "number", "ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE"),  # noqa: FBT003
     _legacy(0, "nxm_of_in_port", 16),
     _legacy(1, "nxm_of_eth_dst", 48, notation="mac"),
     _legacy(2, "nxm_of_eth_src", 48, notation="mac"),
     _legacy(3, "nxm_of_eth_type", 16, notation="hex"),
+    _legacy(4, "nxm_of_vlan_tci", 16, notation="hex"),
     _legacy(5, "nxm_of_ip_tos", 8),
     _legacy(6, "nxm_of_ip_proto", 8),
     _legacy(7, "nxm_of_ip_src", 32, notation="ipv4"),
@@ -213,8 +382,13 @@ _TABLE = (
 FIELDS: Mapping[str, Field] = MappingProxyType({field.name: field for field in _TABLE})
 """Every field, by name."""
 
-BY_KEY: Mapping[int, Field] = MappingProxyType({field.header >> 9: field for field in _TABLE})
-"""Every field, by class and number: the upper 23 bits of its header."""
+BY_KEY: Mapping[int, Field] = MappingProxyType({field.key: field for field in _TABLE})
+"""Every field, by experimenter, class and number: the upper 23 bits of its header, before them the experimenter's 32."""
+
+
+def key_of(reference: int) -> int:
+    """Give the key of the field that a header means, or a header and an experimenter's id of 8 bytes together."""
+    return (reference & 0xFFFF_FFFF) << 23 | reference >> 41 if reference >> 32 else reference >> 9
 
 
 def field_named(name: str) -> Field:

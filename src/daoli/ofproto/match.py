@@ -47,9 +47,9 @@ class Match:
 
     def oxm(self, name: str) -> Oxm | None:
         """Give the first field of that name, if it is matched; ValueError if no field is called so."""
-        key = field_named(name).header >> 9
+        key = field_named(name).key
         for oxm in self.oxms:
-            if oxm.header >> 9 == key:
+            if oxm.key == key:
                 return oxm
         return None
 
@@ -104,7 +104,7 @@ def _said(field: Field, oxm: Oxm) -> MaskedValue:
     if field.notation in ("number", "hex"):
         number = int.from_bytes(oxm.value, "big")
         return number if mask is None else (number, int.from_bytes(mask, "big"))
-    return field.format(oxm.value) if mask is None else f"{field.format(oxm.value)}/{field.format_mask(mask)}"
+    return oxm.text(field)
 
 
 def _check_prerequisites(oxms: tuple[Oxm, ...]) -> None:
