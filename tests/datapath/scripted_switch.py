@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,14 +24,14 @@ class ScriptedSwitch:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, channel: Channel) -> ScriptedSwitch:
+    async def connect(cls, channel: Channel, context: ssl.SSLContext | None = None) -> ScriptedSwitch:
         """Connect, and say nothing."""
-        return cls(*await asyncio.open_connection(*channel.address))
+        return cls(*await asyncio.open_connection(*channel.address, ssl=context))
 
     @classmethod
-    async def ready(cls, channel: Channel, dpid: int = 1) -> ScriptedSwitch:
+    async def ready(cls, channel: Channel, dpid: int = 1, context: ssl.SSLContext | None = None) -> ScriptedSwitch:
         """Connect and do the handshake."""
-        switch = await cls.connect(channel)
+        switch = await cls.connect(channel, context)
         switch.send(Hello.of((4,)))
         await switch.expect(Hello)
         request = await switch.expect(FeaturesRequest)
@@ -58,12 +59,18 @@ class ScriptedSwitch:
         try:
             async with asyncio.timeout(LONG):
                 return await self.reader.read()
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):
             return b""
 
     def close(self) -> None:
         """End the connection."""
         self.writer.close()
+
+    async def leave(self) -> None:
+        """End the connection, and wait for the end."""
+        self.writer.close()
+        async with asyncio.timeout(LONG):
+            await self.writer.wait_closed()
 
 
 class Recorder:

@@ -8,7 +8,9 @@ sends to a datapath leaves in one write. A datapath that does not read is discon
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import ssl as tls
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
@@ -47,6 +49,8 @@ class ChannelSettings:
     keepalive: Keepalive = field(default_factory=Keepalive)
     handshake_timeout: float = 10.0
     """Seconds from connection to features reply; what connects and says nothing does not stay."""
+    tls_timeout: float = 10.0
+    """Seconds from connection to the end of the TLS handshake, where there is one."""
     max_output: int = 16 * 1024 * 1024
     """Bytes that a datapath may leave unread: some 100,000 flow_mods."""
     max_connections: int = 4096
@@ -74,10 +78,17 @@ class Channel:
         self._dirty: list[_Peer] = []
         self._ticker: asyncio.TimerHandle | None = None
 
-    async def listen(self, host: str, port: int) -> None:
-        """Begin to accept; `address` then holds what port 0 became. Raises `ListenError`."""
+    async def listen(self, host: str, port: int, *, ssl: tls.SSLContext | None = None) -> None:
+        """Begin to accept; `address` then holds what port 0 became. Raises `ListenError`.
+
+        With `ssl` (see `tls.server_context`) only peers that pass its handshake within `settings.tls_timeout` are
+        heard; the others are dropped by the event loop, and no handler hears of them.
+        """
+        patience = self.settings.tls_timeout if ssl else None
         try:
-            self._server = await self._loop.create_server(lambda: _Peer(self), host, port, backlog=1024)
+            self._server = await self._loop.create_server(
+                lambda: _Peer(self), host, port, backlog=1024, ssl=ssl, ssl_handshake_timeout=patience
+            )
         except OSError as error:
             raise ListenError(f"cannot listen for OpenFlow on {host}:{port}: {error.strerror or error}") from error
         self.address = self._server.sockets[0].getsockname()[:2]
@@ -109,6 +120,29 @@ class Channel:
         dirty, self._dirty = self._dirty, []
         for peer in dirty:
             peer.flush()
+
+
+@asynccontextmanager
+async def serve(
+    handler: Handler,
+    host: str,
+    port: int,
+    *,
+    ssl: tls.SSLContext | None = None,
+    settings: ChannelSettings = ChannelSettings(),
+    shapes: Sequence[Shape[Any]] = (),
+) -> AsyncIterator[Channel]:
+    """Listen for datapaths until the end of the block, which ends every connection; flows stay on the datapaths.
+
+    Port 0 takes a free one, which is then in `channel.address`. `ssl` is a server's context: `server_context` makes one
+    that asks for certificates. A message that one of `shapes` fits is handed on as its tuple. Raises `ListenError`.
+    """
+    channel = Channel(handler, settings, shapes)
+    try:
+        await channel.listen(host, port, ssl=ssl)
+        yield channel
+    finally:
+        await channel.close()
 
 
 class _Peer(asyncio.Protocol):

@@ -17,6 +17,10 @@ class ListenError(DatapathError):
     """The listening socket could not be opened."""
 
 
+class TlsError(DatapathError):
+    """A certificate, key or authority could not be loaded."""
+
+
 class RequestFailed(DatapathError):
     """The switch answered with an error message (7.4.4)."""
 
