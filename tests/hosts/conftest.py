@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.hosts.records import following, host, network, put
+from tests.hosts.rig import Rig
 
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.mirror import Changed, Mirror
@@ -48,3 +49,11 @@ def changes(inventory: Inventory) -> list[Changed]:
     told: list[Changed] = []
     inventory.subscribe(told.append)
     return told
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    """Give a fabric of two hosts, and end what it has under way."""
+    rig = Rig()
+    yield rig
+    await rig.fabric.close()

@@ -2,224 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from ipaddress import IPv4Network
-from typing import Any, cast
+from typing import cast
 
-import pytest
+from tests.hosts.rig import NO_BUFFER, UPLINK, FakeDatapath, Rig, port, uplink
 
-from daoli.datapath import Datapath, DatapathError, Disconnected
-from daoli.hosts.events import EventHub
-from daoli.hosts.fabric import Fabric
-from daoli.hosts.mirror import Changed
+from daoli.datapath import Datapath, DatapathError
 from daoli.ofproto import (
     EchoReply,
     Error,
     FlowMod,
-    FlowModCommand,
-    FlowStats,
-    FlowStatsReply,
-    FlowStatsRequest,
     Match,
-    Message,
     PacketIn,
     PacketOut,
-    Port,
-    PortDescReply,
     PortReason,
     PortStatus,
     SetAsync,
-    decode,
 )
-from daoli.ofproto.shapes import Punt
-from daoli.routing.flows import MAGIC, MAGIC_MASK, Cookie, Ended, Kind, static_flows
-from daoli.routing.model import ROUTER_MAC, Endpoint, Host, Network
-from daoli.routing.packet import DEFAULT_TTL, IPV4, checksum
-from daoli.routing.router import Router
-from daoli.routing.view import View
-
-UPLINK = 1
-NO_BUFFER = 0xFFFFFFFF
-
-
-def port(number: int, name: str, mac: bytes = bytes.fromhex("020000000001")) -> Port:
-    return Port(number, mac, name, 0, 0, 0, 0, 0, 0, 0, 0)
-
-
-def uplink(dpid: int) -> Port:
-    return port(UPLINK, "up", bytes((2, 0xDD, 0, 0, 0, dpid)))
-
-
-class FakeDatapath:
-    """A datapath that keeps what it is sent, with a flow table that knows additions and deletions by cookie."""
-
-    def __init__(self, dpid: int, ports: list[Port]) -> None:
-        self.dpid = dpid
-        self.peer = f"192.0.2.{dpid}:4000"
-        self.connected_at = 0.0
-        self.alive = True
-        self.deaf = False
-        self.ports = ports
-        self.sent: list[Message] = []
-        self.table: dict[Any, FlowMod] = {}
-        self.closed_by: Exception | None = None
-
-    def send(self, message: Message) -> None:
-        self.write(message.encode())
-
-    def write(self, packed: bytes) -> None:
-        while packed:
-            length = int.from_bytes(packed[2:4], "big")
-            message = decode(packed[:length])
-            packed = packed[length:]
-            self.sent.append(message)
-            if isinstance(message, FlowMod):
-                self._modify(message)
-
-    def _modify(self, flow: FlowMod) -> None:
-        key = (flow.table_id, flow.priority, frozenset(flow.match))
-        if flow.command == FlowModCommand.ADD:
-            self.table[key] = flow
-        elif flow.command == FlowModCommand.DELETE_STRICT:
-            self.table.pop(key, None)
-        else:
-            gone = [k for k, f in self.table.items() if f.cookie & flow.cookie_mask == flow.cookie & flow.cookie_mask]
-            for k in gone:
-                del self.table[k]
-
-    async def multipart(self, request: Message, reply: type[Message], **_: Any) -> AsyncIterator[Message]:
-        if not self.alive:
-            raise Disconnected(self.peer)
-        if isinstance(request, FlowStatsRequest):
-            yield FlowStatsReply(tuple(map(self._stats, self.table.values())))
-        else:
-            yield PortDescReply(tuple(self.ports))
-
-    @staticmethod
-    def _stats(flow: FlowMod) -> FlowStats:
-        return FlowStats(
-            table_id=flow.table_id,
-            duration_sec=1,
-            duration_nsec=0,
-            priority=flow.priority,
-            idle_timeout=flow.idle_timeout,
-            hard_timeout=flow.hard_timeout,
-            flags=flow.flags,
-            cookie=flow.cookie,
-            packet_count=7,
-            byte_count=700,
-            match=flow.match,
-            instructions=flow.instructions,
-        )
-
-    async def barrier(self, **_: Any) -> None:
-        if self.deaf:
-            raise TimeoutError
-        if not self.alive:
-            raise Disconnected(self.peer)
-
-    def close(self, failure: Exception | None = None) -> None:
-        self.alive = False
-        self.closed_by = failure
-
-    @property
-    def routes(self) -> list[FlowMod]:
-        return [flow for flow in self.table.values() if self.kind(flow) == Kind.PAIR]
-
-    @property
-    def static(self) -> list[FlowMod]:
-        return [flow for flow in self.table.values() if self.kind(flow) == Kind.STATIC]
-
-    @staticmethod
-    def kind(flow: FlowMod) -> int | None:
-        cookie = Cookie.parse(flow.cookie)
-        return cookie.kind if cookie else None
-
-    @property
-    def emitted(self) -> list[PacketOut]:
-        return [message for message in self.sent if isinstance(message, PacketOut)]
-
-
-class Rig:
-    """A fabric with two hosts and an endpoint on each; `now` is the clock."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.view = View()
-        self.events = EventHub(clock=lambda: self.now)
-        self.fabric = Fabric(self.view, Router(self.view), self.events, lambda: self.now)
-        self.revision = 0
-        self.network = Network("n", IPv4Network("10.1.0.0/24"), bytes((10, 1, 0, 1)))
-        self.hosts = {n: Host(f"h{n}", n, bytes((192, 0, 2, n)), "up") for n in (1, 2)}
-        self.endpoints = {
-            n: Endpoint(
-                f"e{n}", f"e{n}", f"h{n}", "n", bytes((2, 0x42, 0, 0, 0, n)), bytes((10, 1, 0, 10 + n)), f"p{n}"
-            )
-            for n in (1, 2)
-        }
-        self.datapaths = {n: FakeDatapath(n, [uplink(n), port(10 + n, f"p{n}")]) for n in (1, 2)}
-
-    def post(self, *records: Host | Network | Endpoint) -> None:
-        """Put records into the view and tell the fabric, as the inventory does."""
-        hosts, networks, endpoints = [], [], []
-        for record in records:
-            if isinstance(record, Host):
-                hosts.append((self.view.hosts.get(record.name), record))
-                self.view.put_host(record)
-            elif isinstance(record, Network):
-                networks.append((self.view.networks.get(record.name), record))
-                self.view.put_network(record)
-            else:
-                endpoints.append((self.view.endpoints.get(record.id), record))
-                self.view.put_endpoint(record)
-        self.revision += 1
-        self.fabric.changed(Changed(self.revision, tuple(hosts), tuple(networks), tuple(endpoints)))
-
-    def remove(self, *records: Host | Endpoint) -> None:
-        for record in records:
-            if isinstance(record, Endpoint):
-                self.view.remove_endpoint(record.id)
-        for record in records:
-            if isinstance(record, Host):
-                self.view.remove_host(record.name)
-        hosts = tuple((record, None) for record in records if isinstance(record, Host))
-        endpoints = tuple((record, None) for record in records if isinstance(record, Endpoint))
-        self.revision += 1
-        self.fabric.changed(Changed(self.revision, hosts, (), endpoints))
-
-    async def connect(self, *dpids: int) -> None:
-        for dpid in dpids:
-            self.fabric.connected(cast("Datapath", self.datapaths[dpid]))
-        await self.quiet()
-
-    async def quiet(self) -> None:
-        """Wait until the fabric has nothing under way."""
-        while tasks := list(self.fabric._tasks):
-            await asyncio.wait(tasks, timeout=5)
-
-    async def ready(self) -> None:
-        self.post(self.network, *self.hosts.values(), *self.endpoints.values())
-        await self.connect(1, 2)
-
-    def frame(self, source: int, destination: int, ttl: int = DEFAULT_TTL) -> bytes:
-        a, b = self.endpoints[source], self.endpoints[destination]
-        head = bytes((0x45, 0, 0, 28, 0, 1, 0, 0, ttl, 17, 0, 0)) + a.ipv4 + b.ipv4
-        head = head[:10] + checksum(head).to_bytes(2, "big") + head[12:]
-        return ROUTER_MAC + a.mac + IPV4.to_bytes(2, "big") + head + bytes((0, 9, 0, 9, 0, 8, 0, 0))
-
-    def punt(self, source: int, destination: int) -> None:
-        frame = self.frame(source, destination)
-        message = Punt(0, NO_BUFFER, len(frame), 0, 0, 0, 10 + source, frame)
-        self.fabric.received(cast("Datapath", self.datapaths[source]), message)
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    rig = Rig()
-    yield rig
-    await rig.fabric.close()
+from daoli.routing.flows import MAGIC, MAGIC_MASK, Ended, Kind, static_flows
 
 
 async def test_settling_installs_the_static_flows(rig: Rig) -> None:
@@ -425,37 +225,6 @@ async def test_route_counters_come_from_the_sources(rig: Rig) -> None:
     rig.fabric.disconnected(cast("Datapath", rig.datapaths[2]), None)
     (route,) = await rig.fabric.routes()
     assert (route.packets, route.packets_back) == (7, None)
-
-
-async def test_explain_shows_the_flows_that_are_installed(rig: Rig) -> None:
-    """The flows of an explanation are, but for the cookie, those that a first packet brings."""
-    await rig.ready()
-    said = rig.fabric.explain(rig.endpoints[1], rig.endpoints[2], "tcp", 80)
-    rig.punt(1, 2)
-    installed = {(f"h{n}", str(flow).partition("table=")[2]) for n in (1, 2) for flow in rig.datapaths[n].routes}
-    assert {(planned.host, planned.flow.partition("table=")[2]) for planned in said.flows} == installed
-    assert (said.path, said.live_route) == (("h1", "h2"), None)
-    assert rig.fabric.explain(rig.endpoints[2], rig.endpoints[1]).live_route is not None
-
-
-async def test_events_tell_of_routes_and_refusals(rig: Rig) -> None:
-    """Whoever listens hears of a route opened, of a refusal with its reason, and of a host that left."""
-    await rig.ready()
-    async with rig.events.subscribe() as subscription:
-        rig.punt(1, 2)
-        opened = await anext(subscription)
-        rig.remove(rig.endpoints[2])
-        rig.punt(1, 2)
-        rig.fabric.disconnected(cast("Datapath", rig.datapaths[1]), DatapathError("cut"))
-        told = [opened]
-        while told[-1].kind != "host.disconnected":
-            told.append(await anext(subscription))
-    by_kind = {event.kind: event.fields for event in told}
-    assert by_kind["route.opened"]["source"] == "e1"
-    assert by_kind["route.closed"]["why"] == "inventory changed"
-    assert by_kind["packet.refused"]["reason"] == "no endpoint of n has this address"
-    assert by_kind["endpoint.removed"] == {"endpoint": "e2"}
-    assert by_kind["host.disconnected"]["reason"] == "cut"
 
 
 async def test_switch_errors_and_strange_messages_are_counted(rig: Rig) -> None:

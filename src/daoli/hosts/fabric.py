@@ -18,8 +18,10 @@ import structlog
 from daoli.datapath.datapath import Datapath
 from daoli.datapath.errors import DatapathError
 from daoli.hosts.events import EventHub
+from daoli.hosts.explain import explain
+from daoli.hosts.herald import Herald
 from daoli.hosts.mirror import Changed
-from daoli.hosts.reports import CutReport, Explanation, HostStatus, PlannedFlow, Quarantined, RouteReport
+from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.ofproto import (
     Error,
     FlowRemoved,
@@ -32,17 +34,15 @@ from daoli.ofproto import (
     PortReason,
     PortStatus,
     SetAsync,
-    decode,
 )
 from daoli.ofproto.shapes import Punt
 from daoli.routing.flows import FORGET, KIND_MASK, MAGIC, MAGIC_MASK, Cookie, Ended, Kind, static_flows
-from daoli.routing.model import Endpoint, Host, Network, dpid_text, ipv4_text, mac_text
-from daoli.routing.policy import judge
+from daoli.routing.model import Endpoint, Host, dpid_text, mac_text
 from daoli.routing.reconcile import Reconciler
-from daoli.routing.router import Answer, Router, Write
+from daoli.routing.router import Router, Write
 from daoli.routing.routes import Route
-from daoli.routing.verdict import Outcome, obstacle
-from daoli.routing.view import Place, PortInfo, Switch, View
+from daoli.routing.verdict import Outcome
+from daoli.routing.view import PortInfo, Switch, View
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +62,7 @@ class Fabric:
         self.view = view
         self.router = router
         self.events = events
+        self._herald = Herald(events, now)
         self._counts = dict.fromkeys(
             (
                 "punts_total",
@@ -150,16 +151,16 @@ class Fabric:
         if answer.opened is not None:
             self._counts["routes_opened_total"] += 1
             if self.events.listening:
-                self._tell_opened(answer.opened)
+                self._herald.opened(answer.opened)
         elif answer.outcome is not Outcome.FORWARD and self.events.listening:
-            self._tell_refused(switch, punt, answer)
+            self._herald.refused(switch, punt, answer)
 
     def _ended(self, datapath: Datapath, message: Ended | FlowRemoved) -> None:
         route = self.router.removed(message)
         if route is not None:
             self._counts["routes_closed_total"] += 1
             if self.events.listening:
-                self._tell_closed(route, "idle")
+                self._herald.closed(route, "idle")
 
     def _port_changed(self, datapath: Datapath, message: PortStatus) -> None:
         dpid = datapath.dpid
@@ -209,7 +210,7 @@ class Fabric:
             datapath.write(b"".join(repair.writes))
         self._write(self.router.lift_denials(self._now()))
         for route in repair.ended:
-            self._tell_closed(route, "gone when its host reconnected")
+            self._herald.closed(route, "gone when its host reconnected")
         await datapath.barrier()
         self._foreign[dpid] = repair.foreign
         newly = dpid not in self._settled
@@ -280,7 +281,7 @@ class Fabric:
                 continue
             if (datapath := self._datapaths.get(now.dpid)) is not None:
                 self._settle_soon(datapath)
-        self._tell_inventory(change)
+        self._herald.inventory(change)
         if dpids:
             names = {was.dpid: was.name for was, _ in change.hosts if was is not None}
             names |= {host.dpid: host.name for host in self.view.hosts.values()}
@@ -306,7 +307,7 @@ class Fabric:
         self._write(writes)
         self._counts["routes_closed_total"] += len(taken)
         for route in taken:
-            self._tell_closed(route, why)
+            self._herald.closed(route, why)
         return [self._report(route) for route in taken], {dpid for dpid, _ in writes}
 
     async def _confirm(self, cut: list[RouteReport], dpids: set[int], names: dict[int, str]) -> CutReport:
@@ -423,33 +424,8 @@ class Fabric:
     def explain(
         self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
     ) -> Explanation:
-        """Say what would happen to a packet, by the functions that decide and install."""
-        a, b = self.view.place_of(source.id), self.view.place_of(destination.id)
-        judgement = judge(source, destination)
-        problem = obstacle(a, b)
-        live = self.router.routes.find(a.ipv4 + b.ipv4)
-        flows: tuple[PlannedFlow, ...] = ()
-        if judgement.allowed and not problem:
-            planned = self.router.flows_of(Route(0, a, b, judgement, self._now()))
-            flows = tuple(
-                PlannedFlow(self.view.switches[dpid].host.name, text)
-                for dpid, data in planned
-                for text in _flow_texts(data)
-            )
-        return Explanation(
-            source=source.id,
-            destination=destination.id,
-            protocol=protocol,
-            port=port,
-            allowed=judgement.allowed,
-            deliverable=judgement.allowed and not problem,
-            reason=judgement.reason,
-            rule=judgement.rule,
-            problems=(problem,) if problem else (),
-            path=(source.host,) if source.host == destination.host else (source.host, destination.host),
-            flows=flows,
-            live_route=live.id if live else None,
-        )
+        """Say what would happen to a packet, and why; nothing is installed."""
+        return explain(self.router, source, destination, protocol, port)
 
     def _report(self, route: Route) -> RouteReport:
         return RouteReport(
@@ -463,68 +439,6 @@ class Fabric:
             age_seconds=self._now() - route.opened,
         )
 
-    # -- what is told ----------------------------------------------------------------------------------------------
-
-    def _tell_opened(self, route: Route) -> None:
-        self.events.publish(
-            "route.opened",
-            route=route.id,
-            source=route.source.endpoint.id,
-            destination=route.destination.endpoint.id,
-            reason=route.judgement.reason,
-        )
-
-    def _tell_closed(self, route: Route, why: str) -> None:
-        self.events.publish(
-            "route.closed",
-            route=route.id,
-            source=route.source.endpoint.id,
-            destination=route.destination.endpoint.id,
-            why=why,
-            seconds=round(self._now() - route.opened, 3),
-        )
-
-    def _tell_refused(self, switch: Switch, punt: Punt, answer: Answer) -> None:
-        verdict = answer.verdict
-        if verdict is None or verdict.outcome in (Outcome.ANSWER, Outcome.RESTORE):
-            return
-        frame = verdict.frame
-        self.events.publish(
-            "packet.refused",
-            outcome=verdict.outcome.value,
-            host=switch.host.name,
-            port=punt.in_port,
-            source=_name_of(verdict.source),
-            destination=_name_of(verdict.destination),
-            ipv4_src=ipv4_text(frame.ipv4_src) if frame else None,
-            ipv4_dst=ipv4_text(frame.ipv4_dst) if frame else None,
-            reason=verdict.problem or (verdict.judgement.reason if verdict.judgement else verdict.outcome.value),
-        )
-
-    def _tell_inventory(self, change: Changed) -> None:
-        pairs: list[tuple[Host | Network | Endpoint | None, Host | Network | Endpoint | None]]
-        pairs = [*change.hosts, *change.networks, *change.endpoints]
-        for was, now in pairs:
-            record = now if now is not None else was
-            kind = type(record).__name__.lower()
-            verb = "added" if was is None else "removed" if now is None else "changed"
-            self.events.publish(
-                f"{kind}.{verb}", **{kind: getattr(record, "id", None) or getattr(record, "name", None)}
-            )
-
-
-def _name_of(place: Place | None) -> str | None:
-    return place.endpoint.id if place is not None else None
-
 
 def _port_info(port: Port) -> PortInfo:
     return PortInfo(port.port_no, port.name, port.hw_addr)
-
-
-def _flow_texts(data: bytes) -> Iterable[str]:
-    """Decode packed messages, each to a line as ``ovs-ofctl`` writes it."""
-    at = 0
-    while at < len(data):
-        end = at + int.from_bytes(data[at + 2 : at + 4], "big")
-        yield str(decode(data[at:end]))
-        at = end

@@ -1,0 +1,83 @@
+"""What the fabric tells those who listen to events; where it happens often, it is called only if somebody does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from daoli.hosts.events import EventHub
+from daoli.hosts.mirror import Changed
+from daoli.ofproto.shapes import Punt
+from daoli.routing.model import Endpoint, Host, Network, ipv4_text
+from daoli.routing.router import Answer
+from daoli.routing.routes import Route
+from daoli.routing.verdict import Outcome, Verdict
+from daoli.routing.view import Place, Switch
+
+
+class Herald:
+    """Puts facts into words; `now` is the event loop's clock, in seconds."""
+
+    def __init__(self, events: EventHub, now: Callable[[], float]) -> None:
+        self.events = events
+        self._now = now
+
+    def opened(self, route: Route) -> None:
+        """Tell of a new route."""
+        self.events.publish(
+            "route.opened",
+            route=route.id,
+            source=route.source.endpoint.id,
+            destination=route.destination.endpoint.id,
+            reason=route.judgement.reason,
+        )
+
+    def closed(self, route: Route, why: str) -> None:
+        """Tell of a route that is over."""
+        self.events.publish(
+            "route.closed",
+            route=route.id,
+            source=route.source.endpoint.id,
+            destination=route.destination.endpoint.id,
+            why=why,
+            seconds=round(self._now() - route.opened, 3),
+        )
+
+    def refused(self, switch: Switch, punt: Punt, answer: Answer) -> None:
+        """Tell of a packet that was not passed on, and why."""
+        verdict = answer.verdict
+        if verdict is None or verdict.outcome in (Outcome.ANSWER, Outcome.RESTORE):
+            return
+        frame = verdict.frame
+        self.events.publish(
+            "packet.refused",
+            outcome=verdict.outcome.value,
+            host=switch.host.name,
+            port=punt.in_port,
+            source=_name_of(verdict.source),
+            destination=_name_of(verdict.destination),
+            ipv4_src=ipv4_text(frame.ipv4_src) if frame else None,
+            ipv4_dst=ipv4_text(frame.ipv4_dst) if frame else None,
+            reason=_reason(verdict),
+        )
+
+    def inventory(self, change: Changed) -> None:
+        """Tell of records that came, changed or went."""
+        pairs: list[tuple[Host | Network | Endpoint | None, Host | Network | Endpoint | None]]
+        pairs = [*change.hosts, *change.networks, *change.endpoints]
+        for was, now in pairs:
+            record = now if now is not None else was
+            kind = type(record).__name__.lower()
+            verb = "added" if was is None else "removed" if now is None else "changed"
+            self.events.publish(
+                f"{kind}.{verb}", **{kind: getattr(record, "id", None) or getattr(record, "name", None)}
+            )
+
+
+def _reason(verdict: Verdict) -> str:
+    if verdict.outcome is Outcome.DENIED and verdict.judgement is not None:
+        return verdict.judgement.reason
+    return verdict.problem or verdict.outcome.value
+
+
+def _name_of(place: Place | None) -> str | None:
+    return place.endpoint.id if place is not None else None
