@@ -25,6 +25,13 @@ def ovs_flow(message: bytes) -> list[str]:
     return flows
 
 
+def ovs_lines(message: bytes) -> list[str]:
+    """Give what Open vSwitch says of a message behind its name and xid, line by line."""
+    command = ["ovs-ofctl", "ofp-print", message.hex()]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [line.strip() for line in said.partition("):")[2].splitlines() if line.strip()]
+
+
 def tshark_print(messages: list[bytes], folder: Path) -> str:
     """Say what Wireshark reads in messages, each in a TCP segment of its own."""
     pcap = struct.pack("!IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 0xFFFF, 1)

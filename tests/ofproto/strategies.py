@@ -17,6 +17,7 @@ from daoli.ofproto import (
     Message,
     Multipart,
     Oxm,
+    OxmId,
     UnknownExperimenter,
     UnknownExperimenterReply,
     UnknownExperimenterRequest,
@@ -28,8 +29,9 @@ from daoli.ofproto.message import ANY_VERSION, MESSAGES
 from daoli.ofproto.multipart import REPLIES, REQUESTS, UnknownMultipartReply, UnknownMultipartRequest
 from daoli.ofproto.oxm import OxmWire
 from daoli.ofproto.record import Record, Structure
+from daoli.ofproto.tables import OxmIdWire
 from daoli.ofproto.tlv import EXPERIMENTER, Tlv
-from daoli.ofproto.wire import Counted, Many, Pair, Sized, Text, Words
+from daoli.ofproto.wire import Counted, Many, Measured, Pair, Quad, Sized, Text, Words
 
 CLASSES: list[type[Message]] = sorted(
     (
@@ -75,6 +77,7 @@ def _(con: Many) -> st.SearchStrategy[Any]:
 
 @values.register(Counted)
 @values.register(Sized)
+@values.register(Measured)
 def _(con: Any) -> st.SearchStrategy[Any]:
     return values(con.con)
 
@@ -86,17 +89,17 @@ def _(con: Record) -> st.SearchStrategy[Any]:
 
 @values.register
 def _(con: Tlv) -> st.SearchStrategy[Any]:
-    known = st.one_of([instances(cls) for cls in con.classes.values()])
+    known = [instances(cls) for cls in con.classes.values()]
     sizes = st.sampled_from([4, 12, 20]) if con.counts_padding else st.integers(0, 20)
     bodies = sizes.flatmap(lambda size: st.binary(min_size=size, max_size=size))
     kinds = st.one_of(st.just(0xFFFF), st.integers(0, 0xFFFF))
     unknown = st.builds(con.unknown, kinds, bodies).filter(lambda tlv: not _has_class(con, tlv.kind, tlv.body))
-    return st.one_of(known, known, known, unknown)
+    return st.one_of(*known, *known, unknown)
 
 
 def _has_class(con: Tlv, kind: int, body: bytes) -> bool:
     key = kind.to_bytes(2, "big")
-    return (key + body[:6] if key == EXPERIMENTER else key) in con.classes
+    return key in con.classes or (key == EXPERIMENTER and key + body[:6] in con.classes)
 
 
 def _known_oxm(field: Field) -> st.SearchStrategy[Oxm]:
@@ -118,6 +121,11 @@ oxms = st.one_of(st.sampled_from(list(FIELDS.values())).flatmap(_known_oxm), _un
 
 ALIKE: dict[type[Construct], st.SearchStrategy[Any]] = {
     Pair: st.tuples(u32, u32),
+    Quad: st.tuples(u32, u32, u32, u32),
+    OxmIdWire: st.one_of(
+        u32.filter(lambda header: header >> 16 != 0xFFFF).map(OxmId),
+        st.builds(OxmId, st.integers(0xFFFF_0000, 0xFFFF_FFFF), u32),
+    ),
     Words: st.lists(u32, max_size=4).map(tuple),
     OxmWire: oxms,
     MatchWire: st.lists(oxms, max_size=5).map(Match.of),

@@ -36,7 +36,7 @@ BYTES: dict[Message, str] = {
     AggregateStatsReply(1, 2, 3): (
         "04130028 00000000 0002 0000 00000000 0000000000000001 0000000000000002 00000003 00000000"
     ),
-    UnknownMultipartRequest(8, flags=1): "04120010 00000000 0008 0001 00000000",
+    UnknownMultipartRequest(99, flags=1): "04120010 00000000 0063 0001 00000000",
     UnknownMultipartReply(0x1234, b"exp!"): "04130014 00000000 1234 0000 00000000 65787021",
 }
 

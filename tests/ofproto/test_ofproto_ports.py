@@ -1,6 +1,10 @@
-"""Ports and news of them."""
+"""Ports, news of them, and changes to them."""
 
-from daoli.ofproto import Port, PortNo, PortStatus, decode
+import pytest
+from tests.ofproto.oracles import ovs_lines
+
+from daoli.ofproto import Port, PortFeatures, PortMod, PortNo, PortStatus, decode
+from daoli.ofproto.ports import features_text
 
 
 def test_bytes() -> None:
@@ -32,3 +36,31 @@ def test_text() -> None:
     )
     assert str(Port(PortNo.LOCAL, name="br\n\udcff")).startswith(r"LOCAL('br\n\udcff') addr=")
     assert str(PortStatus(9, port)).startswith("PORT_STATUS (xid=0x0): 9 5(eth0)")
+
+
+def test_port_mod() -> None:
+    """A port_mod is laid out as in 7.3.4.3."""
+    message = PortMod(1, b"\2\0\0\0\0\5", 2, 3, 4)
+    data = bytes.fromhex("04100028 00000000 00000001 00000000 020000000005 0000 00000002 00000003 00000004 00000000")
+    assert message.encode() == data
+    assert decode(data) == message
+
+
+def test_features() -> None:
+    """What a port can do is named bit by bit."""
+    assert features_text(PortFeatures.FD_10GB | PortFeatures.COPPER | 1 << 20) == "10GB-FD COPPER 0x100000"
+    assert features_text(0) == "0"
+
+
+@pytest.mark.ovs
+@pytest.mark.parametrize(
+    "message",
+    [
+        PortMod(1, b"\2\0\0\0\0\5", 1, 0x65, 0x7FF),
+        PortMod(PortNo.LOCAL, mask=1),
+        PortMod(7, config=0x20, mask=0x24, advertise=0xF800),
+    ],
+)
+def test_ovs_prints_the_same(message: PortMod) -> None:
+    """Open vSwitch prints a port_mod just as we do."""
+    assert ovs_lines(message.encode()) == [line.strip() for line in message.detail().split("\n")]

@@ -5,11 +5,38 @@ from typing import Annotated
 
 from construct import Bytes, Int8ub, Int32ub, Padding
 
-from daoli.ofproto.constants import MessageType, PortReason
+from daoli.ofproto.constants import MessageType, PortConfig, PortFeatures, PortReason
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.record import Structure, wired
-from daoli.ofproto.text import name_of, port_text, value_text
+from daoli.ofproto.text import flags_text, name_of, port_text, value_text
 from daoli.ofproto.wire import U32, Text
+
+
+def features_text(features: int) -> str:
+    """Name what a port can do as Open vSwitch does: `10GB-FD COPPER AUTO_NEG`."""
+    words = [_FEATURES[flag] for flag in PortFeatures if features & flag]
+    rest = features & ~sum(PortFeatures)
+    return " ".join((*words, f"{rest:#x}") if rest else words) or "0"
+
+
+_FEATURES = {
+    PortFeatures.HD_10MB: "10MB-HD",
+    PortFeatures.FD_10MB: "10MB-FD",
+    PortFeatures.HD_100MB: "100MB-HD",
+    PortFeatures.FD_100MB: "100MB-FD",
+    PortFeatures.HD_1GB: "1GB-HD",
+    PortFeatures.FD_1GB: "1GB-FD",
+    PortFeatures.FD_10GB: "10GB-FD",
+    PortFeatures.FD_40GB: "40GB-FD",
+    PortFeatures.FD_100GB: "100GB-FD",
+    PortFeatures.FD_1TB: "1TB-FD",
+    PortFeatures.OTHER: "OTHER",
+    PortFeatures.COPPER: "COPPER",
+    PortFeatures.FIBER: "FIBER",
+    PortFeatures.AUTONEG: "AUTO_NEG",
+    PortFeatures.PAUSE: "AUTO_PAUSE",
+    PortFeatures.PAUSE_ASYM: "AUTO_PAUSE_ASYM",
+}
 
 
 @wired("7.2.1")
@@ -45,3 +72,24 @@ class PortStatus(Message):
     def detail(self) -> str:
         """Say what happened to which port."""
         return f"{name_of(PortReason, self.reason)} {self.port}"
+
+
+@message(MessageType.PORT_MOD, "7.3.4.3")
+@dataclass(frozen=True, slots=True)
+class PortMod(Message):
+    """Change a port's configuration where `mask` has a bit; `advertise` 0 leaves what it tells its peer."""
+
+    port_no: Annotated[int, Int32ub, Padding(4)] = 0
+    hw_addr: Annotated[bytes, Bytes(6), Padding(2)] = bytes(6)
+    config: U32 = 0
+    mask: U32 = 0
+    advertise: Annotated[int, Int32ub, Padding(4)] = 0
+
+    def detail(self) -> str:
+        """Say which port, and which bits get which values."""
+        return (
+            f"port: {port_text(self.port_no)}: addr:{self.hw_addr.hex(':')}"
+            f"\n  config: {flags_text(PortConfig, self.config)}"
+            f"\n  mask:   {flags_text(PortConfig, self.mask)}"
+            f"\n  advertise: {features_text(self.advertise) if self.advertise else 'UNCHANGED'}"
+        )

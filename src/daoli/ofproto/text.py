@@ -6,7 +6,7 @@ controller says of a flow can be compared with what the datapath says, as text. 
 """
 
 from collections.abc import Callable, Iterable
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
 from daoli.ofproto.actions import (
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 DEFAULT_PRIORITY = 0x8000
 """The priority that Open vSwitch leaves unsaid."""
 
+_UNKNOWN_DURATION = 0xFFFF_FFFF
+_UNKNOWN_COUNTER = 0xFFFF_FFFF_FFFF_FFFF
 _VID_PRESENT = 0x1000  # OFPVID_PRESENT (7.2.3.7): there is a tag
 
 FLAG_WORDS = (
@@ -65,6 +67,28 @@ FLAG_WORDS = (
 def name_of(enum: type[IntEnum], value: int) -> str:
     """Name a number, or give it in digits if it has no name."""
     return enum(value).name if value in list(enum) else str(value)
+
+
+def flags_text(enum: type[IntFlag], value: int) -> str:
+    """Name the bits that are set; those without a name are given together in hex."""
+    words = [flag.name for flag in enum if value & flag and flag.name]
+    rest = value & ~sum(enum)
+    return " ".join((*words, f"{rest:#x}") if rest else words) or "0"
+
+
+def duration_text(seconds: int, nanoseconds: int) -> str:
+    """Give a duration as Open vSwitch does, without decimals or with 3, 6 or 9; all ones is unknown."""
+    if seconds == _UNKNOWN_DURATION:
+        return "?"
+    decimals = f".{nanoseconds:09}" if nanoseconds else ""
+    while decimals.endswith("000"):
+        decimals = decimals[:-3]
+    return f"{seconds}{decimals}s"
+
+
+def counter_text(value: int) -> str:
+    """Give a counter; all ones is one that the datapath lacks."""
+    return "?" if value == _UNKNOWN_COUNTER else str(value)
 
 
 def port_text(port: int) -> str:

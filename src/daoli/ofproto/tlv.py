@@ -1,4 +1,4 @@
-"""A choice of structures told apart by what stands at their head: actions, instructions, hello elements."""
+"""A choice of structures told apart by what stands at their head: actions, instructions, properties, bands."""
 
 import struct
 from typing import Any
@@ -17,14 +17,15 @@ EXPERIMENTER = b"\xff\xff"
 class Tlv(Wire):
     """A choice of structures with a head of a u16 kind and a u16 length (7.2.4, 7.2.5, 7.5.1).
 
-    Actions and instructions count their padding to 8 bytes in the length; hello elements are padded after it. A kind
-    without a class is carried as `unknown(kind, body)`. Kinds are told apart by bytes: two of kind, or for an
-    experimenter's those two, the four of its id and the two of its subtype.
+    Actions and instructions count their padding to 8 bytes in the length; hello elements are padded after it, to as
+    many bytes as `align` says. A kind without a class is carried as `unknown(kind, body)`. Kinds are told apart by
+    bytes: two of kind, or for an experimenter's those two, the four of its id and the two of its subtype.
     """
 
-    def __init__(self, what: str, unknown: type[Any], clause: str, *, counts_padding: bool) -> None:
+    def __init__(self, what: str, unknown: type[Any], clause: str, *, counts_padding: bool, align: int = 8) -> None:
         super().__init__()
-        self.what, self.unknown, self.clause, self.counts_padding = what, unknown, clause, counts_padding
+        self.what, self.unknown, self.clause = what, unknown, clause
+        self.counts_padding, self.align = counts_padding, align
         self.classes: dict[bytes, type[Structure]] = {}
         self._keys: dict[type[Structure], bytes] = {}
 
@@ -44,10 +45,10 @@ class Tlv(Wire):
             raise DecodeError(start + 2, f"{self.what} of kind {kind} with a length of {length}", self.clause)
         inner = reader.window(length - 4, f"{self.what} of kind {kind}", self.clause)
         if not self.counts_padding:
-            reader.claim(-length % 8, f"the padding of {self.what}", self.clause)
+            reader.claim(-length % self.align, f"the padding of {self.what}", self.clause)
         key = data[start : start + 2]
-        if key == EXPERIMENTER and length >= 10:
-            key += data[start + 4 : start + 10]
+        if key == EXPERIMENTER and length >= 10 and (longer := key + data[start + 4 : start + 10]) in self.classes:
+            key = longer
         cls = self.classes.get(key)
         if cls is None:
             return self.unknown(kind, inner.read())
@@ -64,14 +65,14 @@ class Tlv(Wire):
         if key is None:
             return self._write_unknown(value)
         body: bytes = key[2:] + value.wire.write(value)
-        pad = bytes(-(4 + len(body)) % 8)
+        pad = bytes(-(4 + len(body)) % self.align)
         return key[:2] + _LENGTH.pack(4 + len(body) + len(pad) * self.counts_padding) + body + pad
 
     def _write_unknown(self, value: Any) -> bytes:
         if not isinstance(value, self.unknown):
             raise TypeError(f"{value!r} is not {self.what}")
         body: bytes = value.body
-        pad = bytes(-(4 + len(body)) % 8)
+        pad = bytes(-(4 + len(body)) % self.align)
         if pad and self.counts_padding:
             raise EncodeError(f"{type(value).__name__}.body", f"{len(body)} bytes after a head of 4 do not fill 8s")
         return _HEAD.pack(value.kind, 4 + len(body)) + body + pad
