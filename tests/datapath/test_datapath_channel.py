@@ -55,6 +55,16 @@ class FakeTransport(asyncio.Transport):
         """Note a soft end."""
         self.closed = True
 
+    def is_closing(self) -> bool:
+        """Say whether it has ended."""
+        return self.closed or self.aborted
+
+    def pause_reading(self) -> None:
+        """Take it as done: the test feeds what it likes."""
+
+    def resume_reading(self) -> None:
+        """Take it as done."""
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Know nothing."""
         return default
@@ -343,6 +353,25 @@ async def test_keepalive() -> None:
     assert isinstance(failure, RemoteProtocolError)
     assert transport.aborted
     assert bench.handler.datapaths[1].alive
+
+
+async def test_keepalive_unread() -> None:
+    """A datapath that is not read is not taken for dead, and hears from us; once it is read its silence counts."""
+    bench = Clocked(ChannelSettings(keepalive=Keepalive(5.0, 10.0)))
+    peer, transport = bench.connect()
+    (datapath,) = bench.handler.datapaths
+    datapath.reading.hold(bench)
+    for _ in range(60):
+        bench.now += 1.0
+        peer.tick(bench.now)
+    assert datapath.alive
+    assert len(transport.writes) == 12
+    assert set(transport.writes) == {EchoRequest().encode()}
+    datapath.reading.release(bench)
+    for _ in range(15):
+        bench.now += 1.0
+        peer.tick(bench.now)
+    assert not datapath.alive
 
 
 async def test_handshake_timeout() -> None:

@@ -16,9 +16,10 @@ from typing import Any, Final, Protocol, cast
 
 import structlog
 
-from daoli.datapath.datapath import Datapath
+from daoli.datapath.datapath import Datapath, ErrorTaker
 from daoli.datapath.errors import DatapathError, ListenError
-from daoli.ofproto import FeaturesReply
+from daoli.datapath.reading import Reading
+from daoli.ofproto import EchoRequest, Error, FeaturesReply
 from daoli.ofproto.connection import Connection, Keepalive, Reply, State
 from daoli.ofproto.shapes import Shape
 
@@ -153,11 +154,13 @@ class _Peer(asyncio.Protocol):
         self._time: Callable[[], float] = channel._loop.time  # noqa: SLF001 (two classes, one module)
         self._received = channel.handler.received
         self._opened = 0.0
+        self._reassured = 0.0
         self._dirty = False
         self._ended = False
         self._datapath: Datapath | None = None
         self._connection: Connection
         self._transport: asyncio.Transport
+        self._reading: Reading
         self._log = log
 
     # -- asyncio.Protocol ----------------------------------------------------------------------------------------
@@ -174,6 +177,7 @@ class _Peer(asyncio.Protocol):
             self._transport.abort()
             return
         self._opened = self._time()
+        self._reading = Reading(self._transport)
         self._connection = Connection(self._opened, shapes=channel.shapes, keepalive=channel.settings.keepalive)
         channel._peers.add(self)  # noqa: SLF001
         self.flush()
@@ -208,6 +212,8 @@ class _Peer(asyncio.Protocol):
 
     def tick(self, now: float) -> None:
         connection = self._connection
+        if self._reading.paused:
+            self._keep_alive_unread(now)
         connection.tick(now)
         if connection.state is State.CLOSED:
             self.end(connection.failure)
@@ -215,6 +221,26 @@ class _Peer(asyncio.Protocol):
             self.end(DatapathError(f"no handshake within {self._channel.settings.handshake_timeout:.0f} s"))
         else:
             self.flush()
+
+    def _keep_alive_unread(self, now: float) -> None:
+        """Let a peer that is not read live: its silence is our doing, and it must not take ours for death."""
+        self._connection.receive_data(b"", now)
+        if now - self._reassured >= self._channel.settings.keepalive.interval:
+            self._reassured = now
+            self._connection.send(EchoRequest())
+
+    def sift(self, taker: ErrorTaker | None) -> None:
+        """Show error messages to `taker` before the handler; nobody, and nothing spent on it, with None."""
+        handler = self._channel.handler.received
+        if taker is None:
+            self._received = handler
+            return
+
+        def received(datapath: Datapath, message: Any) -> None:
+            if not (isinstance(message, Error) and taker(message)):
+                handler(datapath, message)
+
+        self._received = received
 
     def flush_soon(self, _: object = None) -> None:
         if not self._dirty:
@@ -265,6 +291,8 @@ class _Peer(asyncio.Protocol):
             message,
             self._time(),
             self.flush_soon,
+            self.sift,
+            self._reading,
         )
         self._channel.handler.connected(self._datapath)
         return self._datapath

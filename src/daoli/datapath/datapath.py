@@ -1,24 +1,34 @@
 """The handle of one connected datapath."""
+# ruff: noqa: ASYNC109 - a time-out is part of the promise
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import suppress
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from typing import Final, Protocol
 
-from daoli.datapath.errors import DatapathError, Disconnected, RequestFailed
-from daoli.ofproto import BarrierRequest, Error, FeaturesReply, Message
-from daoli.ofproto.connection import Connection, Reply, State
-from daoli.ofproto.errors import LocalProtocolError
+from daoli.datapath.errors import Disconnected, RequestFailed
+from daoli.datapath.reading import Pausable, Reading
+from daoli.datapath.requests import TIMEOUT, Requests
+from daoli.ofproto import (
+    ControllerRole,
+    Error,
+    FeaturesReply,
+    GetAsyncReply,
+    GetAsyncRequest,
+    Message,
+    RoleReply,
+    RoleRequest,
+    SetAsync,
+)
+from daoli.ofproto.connection import REPLIES, Connection, State
 
-M = TypeVar("M", bound=Message)
-
-MAX_PARTS = 1024
-"""Parts of one multipart answer that may wait to be read: the channel of a reader that never comes back is closed."""
+_APPLY_XIDS: Final = 0x8000_0000
+"""The xids of messages to apply begin here; the connection gives those of requests, from 1."""
 
 
-class Transport(Protocol):
+class Transport(Pausable, Protocol):
     """What a datapath needs of an asyncio transport."""
 
     def write(self, data: bytes, /) -> None:
@@ -31,7 +41,15 @@ class Transport(Protocol):
         """Bytes that the peer has not taken yet."""
 
 
-class Datapath:
+ErrorTaker = Callable[[Error], bool]
+"""Is shown an error message that answers no request; says whether it took it."""
+
+
+def _no_sift(_taker: ErrorTaker | None) -> None:
+    """Nobody hands out messages."""
+
+
+class Datapath(Requests):
     """A datapath whose handshake is done. All methods are for the event loop's thread.
 
     Nothing is written before the current turn of the loop ends: what one turn sends leaves in one `transport.write`.
@@ -45,25 +63,26 @@ class Datapath:
         features: FeaturesReply,
         now: float,
         flush_soon: Callable[[Datapath], None],
+        sift: Callable[[ErrorTaker | None], None] = _no_sift,
+        reading: Reading | None = None,
     ) -> None:
+        """`sift` is called with who is to be shown error messages before the handler is, or None for nobody."""
+        super().__init__(connection, reading or Reading(transport), flush_soon)
         self.dpid: int = features.datapath_id
+        """The datapath's id, 64 bits."""
         self.features = features
+        """What the datapath said of itself in the handshake (7.3.1)."""
         self.peer = peer
+        """Where it connected from: ADDRESS:PORT."""
         self.connected_at = now
-        self.closed: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        """Done when the connection has ended; its result is what went wrong, if anything did."""
-        self._connection = connection
+        """When the handshake was done, by the event loop's clock, in seconds."""
         self._transport = transport
-        self._flush_soon = flush_soon
-        self._waiting: dict[int, asyncio.Queue[Reply]] = {}
+        self._sift = sift
+        self._applying: dict[int, tuple[Message, list[RequestFailed]]] = {}
+        self._xids = count(_APPLY_XIDS)
 
     def __repr__(self) -> str:
         return f"<Datapath {self.dpid:016x} {self.peer}>"
-
-    @property
-    def alive(self) -> bool:
-        """Whether something sent now has a chance to arrive."""
-        return self._connection.state is State.READY
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -78,82 +97,90 @@ class Datapath:
             self._connection.write(packed)
             self._flush_soon(self)
 
-    async def request(self, message: Message, reply: type[M], *, timeout: float = 10.0) -> M:  # noqa: ASYNC109 (part of the promise)
-        """Send a request and wait for its one answer.
+    async def apply(self, *messages: Message, timeout: float = TIMEOUT) -> None:
+        """Send messages that have no answer, flow_mods for instance, and wait until all are done (7.3.8).
 
-        Raises `RequestFailed` with the switch's error, `Disconnected`, or `TimeoutError` after `timeout` seconds.
+        Their xids are replaced, so that an error message tells which of them it is about. Raises `RequestFailed` for
+        the first that failed, whose `others` are the rest: what did not fail has been done, and stays. Nothing is sent
+        if one cannot be encoded (`EncodeError`) or is a request (`ValueError`). Otherwise as `request`.
         """
-        async with asyncio.timeout(timeout):
-            parts = [part async for part in self._replies(message)]
-        answer = parts[0]
-        if not isinstance(answer, reply):
-            raise DatapathError(f"{self!r} answered {type(message).__name__} with {type(answer).__name__}")
-        return answer
-
-    async def barrier(self, *, timeout: float = 10.0) -> None:  # noqa: ASYNC109
-        """Wait until the datapath has done all that was sent before (7.3.8)."""
-        await self.request(BarrierRequest(), Message, timeout=timeout)
-
-    async def multipart(self, message: Message, reply: type[M], *, timeout: float = 10.0) -> AsyncIterator[M]:  # noqa: ASYNC109
-        """Send a multipart request; yield the answer's parts as they come, each within `timeout` seconds (7.3.5)."""
-        replies = self._replies(message)
-        try:
-            while True:
-                async with asyncio.timeout(timeout):
-                    part = await anext(replies, None)
-                if part is None:
-                    return
-                if not isinstance(part, reply):
-                    raise DatapathError(f"{self!r} answered {type(message).__name__} with {type(part).__name__}")
-                yield part
-        finally:
-            await replies.aclose()
-
-    async def _replies(self, message: Message) -> AsyncGenerator[Message, None]:
+        for message in messages:
+            if message.TYPE in REPLIES:
+                raise ValueError(f"{type(message).__name__} has an answer: use request()")
         if not self.alive:
             raise Disconnected(f"{self!r} is not connected")
+        failures: list[RequestFailed] = []
+        numbered = {self._next_xid(): message for message in messages}
+        packed = b"".join(replace(message, xid=xid).encode() for xid, message in numbered.items())
+        self._applying |= {xid: (message, failures) for xid, message in numbered.items()}
+        self._sift(self._take_error)
+        self.write(packed)
         try:
-            xid = self._connection.request(message)
-        except LocalProtocolError as error:
-            raise DatapathError(f"{self!r}: {error}") from error
-        queue = self._waiting[xid] = asyncio.Queue()
-        self._flush_soon(self)
-        try:
-            while True:
-                reply = await self._next(queue)
-                if isinstance(reply.message, Error):
-                    raise RequestFailed(message, reply.message)
-                yield reply.message
-                if reply.last:
-                    return
+            await self.barrier(timeout=timeout)
         finally:
-            del self._waiting[xid]
-            self._connection.forget(xid)
+            for xid in numbered:
+                del self._applying[xid]
+            if not self._applying:
+                self._sift(None)
+        if failures:
+            failures[0].others = tuple(failures[1:])
+            raise failures[0]
 
-    async def _next(self, queue: asyncio.Queue[Reply]) -> Reply:
-        with suppress(asyncio.QueueEmpty):
-            return queue.get_nowait()
-        getting = asyncio.ensure_future(queue.get())
-        try:
-            await asyncio.wait((getting, self.closed), return_when=asyncio.FIRST_COMPLETED)
-            if getting.done():
-                return getting.result()
-        finally:
-            getting.cancel()
-        raise Disconnected(f"{self!r} disconnected") from self.closed.result()
+    def _next_xid(self) -> int:
+        xid = next(self._xids)
+        if xid == 0xFFFF_FFFF:  # the last one there is
+            self._xids = count(_APPLY_XIDS)
+        return xid
+
+    def _take_error(self, error: Error) -> bool:
+        """Take an error message that is about what is being applied."""
+        applied = self._applying.get(error.xid)
+        if applied is None:
+            return False
+        message, failures = applied
+        failures.append(RequestFailed(message, error))
+        return True
+
+    # -- several controllers -------------------------------------------------------------------------------------
+
+    async def role(
+        self, role: ControllerRole = ControllerRole.NOCHANGE, generation_id: int = 0, *, timeout: float = TIMEOUT
+    ) -> RoleReply:
+        """Ask for a role, or, with none, which one this controller has (7.3.9).
+
+        `generation_id` is an unsigned number of 64 bits that grows with every election of a master: one that is older
+        than what the datapath has seen is refused, as ROLE_REQUEST_FAILED/STALE in a `RequestFailed`.
+        """
+        return await self.request(RoleRequest(role, generation_id), timeout=timeout)
+
+    async def get_async(self, *, timeout: float = TIMEOUT) -> GetAsyncReply:
+        """Ask which asynchronous messages this controller gets (7.3.10)."""
+        return await self.request(GetAsyncRequest(), timeout=timeout)
+
+    async def set_async(
+        self,
+        *,
+        packet_in: tuple[int, int] | None = None,
+        port_status: tuple[int, int] | None = None,
+        flow_removed: tuple[int, int] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """Choose which asynchronous messages this controller gets (7.3.10); what is not given stays as it is.
+
+        Each is two masks, what is wanted as master or equal, and as slave: bit r stands for reason r, as in
+        `PacketInMask`, `PortStatusMask` and `FlowRemovedMask`. Ends when the datapath has done it.
+        """
+        now = await self.get_async(timeout=timeout)
+        wanted = SetAsync(
+            now.packet_in_mask if packet_in is None else packet_in,
+            now.port_status_mask if port_status is None else port_status,
+            now.flow_removed_mask if flow_removed is None else flow_removed,
+        )
+        await self.apply(wanted, timeout=timeout)
+
+    # -- the end -------------------------------------------------------------------------------------------------
 
     def close(self, failure: Exception | None = None) -> None:
-        """End the connection."""
+        """End the connection; `failure` is what the handler and all who wait are told. Flows stay on the datapath."""
         self._connection.close(failure)
         self._transport.abort()
-
-    # -- for the channel that owns this ------------------------------------------------------------------------------
-
-    def _receive_reply(self, reply: Reply) -> None:
-        queue = self._waiting.get(reply.xid)
-        if queue is None:
-            return
-        if queue.qsize() >= MAX_PARTS:
-            self.close(DatapathError(f"{MAX_PARTS} parts of an answer are unread"))
-            return
-        queue.put_nowait(reply)

@@ -22,9 +22,16 @@ class TlsError(DatapathError):
 
 
 class RequestFailed(DatapathError):
-    """The switch answered with an error message (7.4.4)."""
+    """The switch answered with an error message (7.4.4).
+
+    Attributes:
+        request: the message that it is about, as it was given.
+        error: the error message: its type, code and data.
+        others: where several messages were applied, what became of the others that failed, in order.
+    """
 
     def __init__(self, request: Message, error: Error) -> None:
         super().__init__(f"{type(request).__name__} failed: {error}")
         self.request = request
         self.error = error
+        self.others: tuple[RequestFailed, ...] = ()
