@@ -30,6 +30,7 @@ BAD: list[tuple[str, str, Any, int, str | None]] = [
     ("POST", "/hosts", {**HOST, "dpid": "0000000000000000"}, 422, "dpid"),
     ("POST", "/hosts", {**HOST, "dpid": 9}, 422, "dpid"),
     ("POST", "/hosts", {**HOST, "dpid": "0000000000000001"}, 409, "dpid"),
+    ("POST", "/hosts", {**HOST, "name": "h1"}, 409, "name"),
     ("POST", "/hosts", {**HOST, "address": "10.254.0.1"}, 409, "address"),
     ("POST", "/hosts", {**HOST, "address": "10.254.0.256"}, 422, "address"),
     ("POST", "/hosts", {**HOST, "address": "fe80::1"}, 422, "address"),

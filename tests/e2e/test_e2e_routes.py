@@ -144,7 +144,7 @@ def test_punts_once(rig: Rig) -> None:
     forwarded, restored, punts = rig.outcome("forward"), rig.outcome("restore"), rig.punts()
     assert reaches(one, other.ip)
     assert rig.outcome("forward") == forwarded + 1
-    # The first answer may overtake the flows on their way to the first host. It is passed on, and they stay as they are.
+    # The first answer may overtake the flows on their way to the first host. It is passed on, and they stay.
     assert rig.punts() - punts == 1 + rig.outcome("restore") - restored <= 2
     punts = rig.punts()
     assert "20 received" in ping(one, other.ip, "-c20", "-i0.01").stdout

@@ -20,12 +20,15 @@ from tests.e2e.rig import (
     Rig,
     flows_between,
     live,
+    mac,
+    normal,
     ping,
     reaches,
     running,
 )
 
 from daoli.lab import Place, Process, wait_until
+from daoli.routing.flows import static_flows
 
 pytestmark = pytest.mark.e2e
 
@@ -126,6 +129,11 @@ def raw_talk(rig: Rig, data: str) -> str:
     return done.stdout.strip()
 
 
+def static(uplink_mac: str) -> set[tuple[frozenset[str], str]]:
+    """The static flows of a host whose uplink has this MAC."""
+    return normal(map(str, static_flows(1, mac(uplink_mac))))
+
+
 def said(process: Process) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
@@ -194,6 +202,77 @@ def test_cut_while_powered_off(sound: Rig) -> None:
     assert flows_between(rig["h2"], one.ip, other.ip) == []
 
 
+def test_uplink_gets_another_mac(sound: Rig) -> None:
+    """When a host's uplink changes its MAC, routes to it are cut and made anew; the guard knows the new one."""
+    rig = sound
+    one, other = rig.pair()
+    near = rig.add("h2")
+    new, old = "02:dd:00:01:00:42", rig["h2"].plan.uplink_mac
+    try:
+        with Pinger(one, other.ip) as far, Pinger(other, near.ip) as beside:
+            far.wait_for(5)
+            beside.wait_for(5)
+            rig["h2"].exec(["ip", "link", "set", "eth1", "address", new])
+            wait_until(lambda: normal(live(rig["h2"], STATIC)) == static(new), RECONNECT, what="the guard's new MAC")
+            far.wait_for(20)
+            leaving = [flow for flow in flows_between(rig["h1"], one.ip, other.ip) if flow.endswith("output:1")]
+            assert [new in flow for flow in leaving] == [True]
+            far.stop()
+            assert beside.stop() == []
+        assert len(flows_between(rig["h2"], one.ip, other.ip)) == 2
+    finally:
+        rig["h2"].exec(["ip", "link", "set", "eth1", "address", old])
+        wait_until(lambda: normal(live(rig["h2"], STATIC)) == static(old), RECONNECT, what="the guard's old MAC")
+    assert reaches(one, other.ip)
+
+
+def test_uplink_changed_while_controller_was_away(sound: Rig) -> None:
+    """A controller that returns believes no flow that leads to an uplink MAC which is not there any more."""
+    rig = sound
+    one, other = rig.pair()
+    new, old = "02:dd:00:01:00:43", rig["h2"].plan.uplink_mac
+    try:
+        with Pinger(one, other.ip) as pinger:
+            pinger.wait_for(5)
+            rig.controller.kill()
+            rig["h2"].exec(["ip", "link", "set", "eth1", "address", new])
+            rig.controller.start()
+            rig.wait_settled()
+            pinger.wait_for(20)
+            pinger.stop()
+        assert normal(live(rig["h2"], STATIC)) == static(new)
+        assert any(new in flow.partition("actions=")[2] for flow in live(rig["h1"]))
+    finally:
+        rig["h2"].exec(["ip", "link", "set", "eth1", "address", old])
+        wait_until(lambda: normal(live(rig["h2"], STATIC)) == static(old), RECONNECT, what="the guard's old MAC")
+
+
+def test_uplink_away_and_back(sound: Rig) -> None:
+    """While a bridge has no uplink the host says so, and what is within it goes on; with its return all works again."""
+    rig = sound
+    one, other = rig.pair()
+    near = rig.add("h2")
+    assert reaches(one, other.ip)
+    with Pinger(other, near.ip) as pinger:
+        pinger.wait_for(5)
+        rig["h2"].vsctl("del-port", "daoli", "eth1")
+        try:
+            wait_until(lambda: rig.status("h2")["problems"], PATIENCE)
+            assert rig.explain(one, other)["problems"] == ["uplink eth1 is not on host h2"]
+            wait_until(lambda: not flows_between(rig["h1"], one.ip, other.ip), PATIENCE, what="the cut")
+            assert "Destination Host Unreachable" in ping(one, other.ip, timeout=5).stdout
+        finally:
+            rig["h2"].vsctl("add-port", "daoli", "eth1", "--", "set", "interface", "eth1", "ofport_request=77")
+        wait_until(lambda: rig.explain(one, other)["deliverable"], PATIENCE)
+        wanted = normal(map(str, static_flows(77, mac(rig["h2"].plan.uplink_mac))))
+        wait_until(lambda: normal(live(rig["h2"], STATIC)) == wanted, PATIENCE, what="static flows of port 77")
+        assert reaches(one, other.ip)
+        assert pinger.stop() == []
+    rig["h2"].vsctl("set", "interface", "eth1", "ofport_request=1")
+    wait_until(lambda: normal(live(rig["h2"], STATIC)) == static(rig["h2"].plan.uplink_mac), PATIENCE)
+    assert reaches(one, other.ip)
+
+
 def test_host_joins_under_traffic(tmp_path_factory: pytest.TempPathFactory) -> None:
     """While two hosts talk a third one joins: nobody loses a packet, no route is touched, and it is reached."""
     with running("--idle-timeout", "5", hosts=3, post=False, state_dir=tmp_path_factory.mktemp("labs")) as rig:
@@ -204,7 +283,7 @@ def test_host_joins_under_traffic(tmp_path_factory: pytest.TempPathFactory) -> N
             assert rig.controller.post("/endpoints", body["endpoints"][number]).status == 201
         rig.wait_settled("h1", "h2")
         one, other, third = (rig[name].endpoint("c1") for name in ("h1", "h2", "h3"))
-        assert [found["dpid"] for found in rig.get("/hosts")["unregistered"]] == [rig["h3"].plan.dpid]
+        wait_until(lambda: [u["dpid"] for u in rig.get("/hosts")["unregistered"]] == [rig["h3"].plan.dpid], RECONNECT)
         with Pinger(one, other.ip, 0.01) as pinger:
             pinger.wait_for(20)
             flows = flows_between(rig["h1"], one.ip, other.ip)
