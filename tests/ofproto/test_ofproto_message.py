@@ -2,7 +2,8 @@
 
 import re
 import struct
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from time import process_time
@@ -16,6 +17,7 @@ from tests.ofproto.examples import EXAMPLES
 from tests.ofproto.oracles import ovs_print, tshark_print
 from tests.ofproto.strategies import CLASSES, messages, messages_of
 
+import daoli.ofproto
 from daoli.ofproto import (
     Action,
     ApplyActions,
@@ -91,7 +93,56 @@ def test_every_cut_is_refused_or_shorter(message: Message) -> None:
             try_decode(data[:2] + size.to_bytes(2, "big") + data[4:size])
 
 
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_repr_is_python(cls: type[Message]) -> None:
+    """What a message's repr says makes an equal message, with the names of the package."""
+
+    @few
+    @given(messages_of(cls))
+    def says(message: Message) -> None:
+        assert eval(repr(message), dict(vars(daoli.ofproto))) == message  # noqa: S307
+
+    says()
+    assert eval(repr(EXAMPLES[cls]), dict(vars(daoli.ofproto))) == EXAMPLES[cls]  # noqa: S307
+
+
 # Hostile bytes
+
+
+LIES: tuple[Callable[[int], int], ...] = (
+    lambda length: length - 1,
+    lambda length: length + 1,
+    lambda length: length - 8,
+    lambda length: length + 8,
+    lambda _: 0,
+    lambda _: 0xFFFF,
+)
+
+
+@pytest.mark.parametrize("message", EXAMPLES.values(), ids=lambda message: type(message).__name__)
+def test_every_lie_is_refused_or_consistent(message: Message) -> None:
+    """Whatever 16 bits of a message lie, it is refused, or is another message of just these bytes.
+
+    Every length field is among them. A lie that was believed but led out of step would encode to other bytes.
+    """
+    data = message.encode()
+    for at in range(0, len(data) - 1, 2):
+        (said,) = struct.unpack_from("!H", data, at)
+        for lie in {tell(said) & 0xFFFF for tell in LIES} - {said}:
+            told = data[:at] + lie.to_bytes(2, "big") + data[at + 2 :]
+            if (read := try_decode(told)) is not None:
+                check_consistent(told, read)
+
+
+def check_consistent(data: bytes, message: Message) -> None:
+    """Insist that a message was read out of all of its bytes: it encodes to the same, padding apart."""
+    clean = message.encode()
+    assert len(clean) == len(data)
+    assert clean == data or decode(clean) == message
+    for at, (was, now) in enumerate(zip(data, clean, strict=True)):
+        if was != now:  # then it is padding: written as zero, and of no account whatever it holds
+            assert now == 0
+            assert decode(clean[:at] + bytes([was]) + clean[at + 1 :]) == message
 
 
 def try_decode(data: bytes) -> Message | None:
@@ -134,16 +185,8 @@ def mutants(draw: st.DrawFn) -> bytes:
 @given(mutants())
 def test_mutants(data: bytes) -> None:
     """A damaged message is a message or a DecodeError; as a message it encodes to the same, padding apart."""
-    message = try_decode(data)
-    if message is None:
-        return
-    clean = message.encode()
-    assert decode(clean) == message
-    assert len(clean) == len(data)
-    for at, (was, now) in enumerate(zip(data, clean, strict=True)):
-        if was != now:  # then it is padding: written as zero, and of no account whatever it holds
-            assert now == 0
-            assert decode(clean[:at] + bytes([was]) + clean[at + 1 :]) == message
+    if (message := try_decode(data)) is not None:
+        check_consistent(data, message)
 
 
 @many
@@ -196,6 +239,36 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "table stats", frame(19, filled(struct.pack("!HH4x", 3, 0), bytes(24)))
     yield "port stats", frame(19, filled(struct.pack("!HH4x", 4, 0), bytes(112)))
     yield "ports", frame(19, filled(struct.pack("!HH4x", 13, 0), bytes(64)))
+    yield "buckets", frame(15, filled(bytes(8), struct.pack("!H14x", 16)))
+    actions = bytes.fromhex("0018000800000000")
+    yield "buckets of dec_ttl", frame(15, filled(bytes(8), struct.pack("!H14x", 24) + actions))
+    yield "drop bands", frame(29, filled(bytes(8), struct.pack("!HH12x", 1, 16)))
+    yield "unknown bands", frame(29, filled(bytes(8), struct.pack("!HH", 9, 4)))
+    yield "queues", frame(23, filled(bytes(8), struct.pack("!8xH6x", 16)))
+    properties = filled(bytes(24), struct.pack("!HH", 9, 4))[24:]
+    yield "queue properties", frame(23, bytes(8) + struct.pack("!8xH6x", 16 + len(properties)) + properties)
+    for name, kind, unit in (
+        ("instructions", 0, "00010004"),
+        ("next tables", 2, "01"),
+        ("actions", 4, "00190004"),
+        ("fields", 8, "80000004"),
+        ("experimenters' fields", 10, "ffff000400000001"),
+    ):
+        ids = filled(bytes(84), bytes.fromhex(unit))[84:]
+        padding = bytes(-(4 + len(ids)) % 8)
+        table = struct.pack("!H62xHH", 68 + len(ids) + len(padding), kind, 4 + len(ids)) + ids + padding
+        yield f"table features of {name}", frame(19, struct.pack("!HH4x", 12, 0) + table)
+    properties = filled(bytes(72), struct.pack("!HH4x", 0, 4))[72:]
+    table = struct.pack("!H62x", 64 + len(properties)) + properties
+    yield "empty properties", frame(19, struct.pack("!HH4x", 12, 0) + table)
+    yield "tables", frame(19, filled(struct.pack("!HH4x", 12, 0), struct.pack("!H62x", 64)))
+    yield "group stats", frame(19, filled(struct.pack("!HH4x", 6, 0), struct.pack("!H38x", 40)))
+    counters = filled(bytes(48), bytes(16))[48:]
+    yield "bucket counters", frame(19, struct.pack("!HH4x", 6, 0) + struct.pack("!H38x", 40 + len(counters)) + counters)
+    yield "group descs", frame(19, filled(struct.pack("!HH4x", 7, 0), struct.pack("!H6x", 8)))
+    yield "meter stats", frame(19, filled(struct.pack("!HH4x", 9, 0), struct.pack("!4xH34x", 40)))
+    yield "meter configs", frame(19, filled(struct.pack("!HH4x", 10, 0), struct.pack("!H6x", 8)))
+    yield "queue stats", frame(19, filled(struct.pack("!HH4x", 5, 0), bytes(40)))
     yield "zero lengths", frame(13, filled(bytes(8) + struct.pack("!H6x", 16352), bytes(8)))
 
 
@@ -214,6 +287,18 @@ def test_no_message_is_slow(name: str) -> None:
         spent.append(process_time() - start)
     assert min(spent) < 0.05
     assert (try_decode(data) is None) == (name == "zero lengths")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_message_is_big(name: str) -> None:
+    """A message of 16 KiB takes no more than 4 MiB while it is decoded, and once it is."""
+    tracemalloc.start()
+    try:
+        try_decode(HOSTILE[name])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20
 
 
 def test_nothing_nests_deeply() -> None:

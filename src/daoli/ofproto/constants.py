@@ -8,6 +8,21 @@ from collections.abc import Mapping
 from enum import IntEnum, IntFlag
 from types import MappingProxyType
 
+
+class Number(IntEnum):
+    """A number with a name; shown as Python says it, so that a message's `repr` is an expression."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+
+class Bits(IntFlag):
+    """Bits with names; shown as Python says them."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.value:#x})"
+
+
 VERSION = 4
 """The header's version of OpenFlow 1.3 (7.1.1)."""
 
@@ -30,7 +45,7 @@ NSH = 0x005A_D650
 """The experimenter id that Open vSwitch has the fields of network service headers under."""
 
 
-class MessageType(IntEnum):
+class MessageType(Number):
     """What a message is (7.1.1)."""
 
     HELLO = 0
@@ -65,7 +80,7 @@ class MessageType(IntEnum):
     METER_MOD = 29
 
 
-class MultipartType(IntEnum):
+class MultipartType(Number):
     """What a multipart message asks for or carries (7.3.5)."""
 
     DESC = 0
@@ -85,19 +100,19 @@ class MultipartType(IntEnum):
     EXPERIMENTER = 0xFFFF
 
 
-class MultipartFlags(IntFlag):
+class MultipartFlags(Bits):
     """Whether more of a multipart message follows (7.3.5)."""
 
     MORE = 1
 
 
-class HelloElementType(IntEnum):
+class HelloElementType(Number):
     """What an element of a hello says (7.5.1)."""
 
     VERSIONBITMAP = 1
 
 
-class PortNo(IntEnum):
+class PortNo(Number):
     """Reserved ports, and the highest number of an ordinary one (7.2.1)."""
 
     MAX = 0xFFFF_FF00
@@ -111,7 +126,7 @@ class PortNo(IntEnum):
     ANY = 0xFFFF_FFFF
 
 
-class GroupNo(IntEnum):
+class GroupNo(Number):
     """Reserved groups, and the highest number of an ordinary one (7.3.4.2)."""
 
     MAX = 0xFFFF_FF00
@@ -119,13 +134,13 @@ class GroupNo(IntEnum):
     ANY = 0xFFFF_FFFF
 
 
-class QueueNo(IntEnum):
+class QueueNo(Number):
     """The number that stands for every queue (7.3.5.8)."""
 
     ALL = 0xFFFF_FFFF
 
 
-class MeterNo(IntEnum):
+class MeterNo(Number):
     """Reserved meters, and the highest number of an ordinary one (7.3.4.4)."""
 
     MAX = 0xFFFF_0000
@@ -134,14 +149,14 @@ class MeterNo(IntEnum):
     ALL = 0xFFFF_FFFF
 
 
-class TableNo(IntEnum):
+class TableNo(Number):
     """The number that stands for every table, and the highest one of a table (7.3.3)."""
 
     MAX = 0xFE
     ALL = 0xFF
 
 
-class PortConfig(IntFlag):
+class PortConfig(Bits):
     """What an administrator asked of a port (7.2.1)."""
 
     PORT_DOWN = 1 << 0
@@ -150,7 +165,7 @@ class PortConfig(IntFlag):
     NO_PACKET_IN = 1 << 6
 
 
-class PortState(IntFlag):
+class PortState(Bits):
     """What the datapath finds a port to be (7.2.1)."""
 
     LINK_DOWN = 1 << 0
@@ -158,7 +173,7 @@ class PortState(IntFlag):
     LIVE = 1 << 2
 
 
-class PortFeatures(IntFlag):
+class PortFeatures(Bits):
     """What a port can do, does, or tells its peer (7.2.1)."""
 
     HD_10MB = 1 << 0
@@ -179,7 +194,7 @@ class PortFeatures(IntFlag):
     PAUSE_ASYM = 1 << 15
 
 
-class PortReason(IntEnum):
+class PortReason(Number):
     """Why a port_status was sent (7.4.3)."""
 
     ADD = 0
@@ -187,7 +202,7 @@ class PortReason(IntEnum):
     MODIFY = 2
 
 
-class Capabilities(IntFlag):
+class Capabilities(Bits):
     """What a datapath can do (7.3.1)."""
 
     FLOW_STATS = 1 << 0
@@ -199,7 +214,7 @@ class Capabilities(IntFlag):
     PORT_BLOCKED = 1 << 8
 
 
-class ConfigFlags(IntEnum):
+class ConfigFlags(Number):
     """What becomes of IP fragments (7.3.2)."""
 
     FRAG_NORMAL = 0
@@ -208,7 +223,7 @@ class ConfigFlags(IntEnum):
     FRAG_MASK = 3
 
 
-class PacketInReason(IntEnum):
+class PacketInReason(Number):
     """Why a packet was sent to the controller (7.4.1)."""
 
     NO_MATCH = 0
@@ -216,7 +231,7 @@ class PacketInReason(IntEnum):
     INVALID_TTL = 2
 
 
-class FlowModCommand(IntEnum):
+class FlowModCommand(Number):
     """What a flow_mod does (7.3.4.1)."""
 
     ADD = 0
@@ -226,7 +241,7 @@ class FlowModCommand(IntEnum):
     DELETE_STRICT = 4
 
 
-class FlowModFlags(IntFlag):
+class FlowModFlags(Bits):
     """How a flow behaves (7.3.4.1)."""
 
     SEND_FLOW_REM = 1 << 0
@@ -236,7 +251,7 @@ class FlowModFlags(IntFlag):
     NO_BYT_COUNTS = 1 << 4
 
 
-class FlowRemovedReason(IntEnum):
+class FlowRemovedReason(Number):
     """Why a flow is gone (7.4.2); the last one is Open vSwitch's."""
 
     IDLE_TIMEOUT = 0
@@ -247,7 +262,7 @@ class FlowRemovedReason(IntEnum):
     EVICTION = 5
 
 
-class PacketInMask(IntFlag):
+class PacketInMask(Bits):
     """Which packet_ins a controller gets: a bit for each reason (7.3.10)."""
 
     NO_MATCH = 1 << PacketInReason.NO_MATCH
@@ -255,7 +270,7 @@ class PacketInMask(IntFlag):
     INVALID_TTL = 1 << PacketInReason.INVALID_TTL
 
 
-class PortStatusMask(IntFlag):
+class PortStatusMask(Bits):
     """Which port_status messages a controller gets: a bit for each reason (7.3.10)."""
 
     ADD = 1 << PortReason.ADD
@@ -263,7 +278,7 @@ class PortStatusMask(IntFlag):
     MODIFY = 1 << PortReason.MODIFY
 
 
-class FlowRemovedMask(IntFlag):
+class FlowRemovedMask(Bits):
     """Which flow_removed messages a controller gets: a bit for each reason (7.3.10)."""
 
     IDLE_TIMEOUT = 1 << FlowRemovedReason.IDLE_TIMEOUT
@@ -273,7 +288,7 @@ class FlowRemovedMask(IntFlag):
     METER_DELETE = 1 << FlowRemovedReason.METER_DELETE
 
 
-class GroupModCommand(IntEnum):
+class GroupModCommand(Number):
     """What a group_mod does (7.3.4.2); the last one is Open vSwitch's."""
 
     ADD = 0
@@ -282,7 +297,7 @@ class GroupModCommand(IntEnum):
     ADD_OR_MOD = 0x8000
 
 
-class GroupType(IntEnum):
+class GroupType(Number):
     """Which buckets of a group are carried out (7.3.4.2)."""
 
     ALL = 0
@@ -291,7 +306,7 @@ class GroupType(IntEnum):
     FF = 3
 
 
-class GroupCapabilities(IntFlag):
+class GroupCapabilities(Bits):
     """What a datapath can do with groups (7.3.5.11)."""
 
     SELECT_WEIGHT = 1 << 0
@@ -300,7 +315,7 @@ class GroupCapabilities(IntFlag):
     CHAINING_CHECKS = 1 << 3
 
 
-class MeterModCommand(IntEnum):
+class MeterModCommand(Number):
     """What a meter_mod does (7.3.4.4)."""
 
     ADD = 0
@@ -308,7 +323,7 @@ class MeterModCommand(IntEnum):
     DELETE = 2
 
 
-class MeterFlags(IntFlag):
+class MeterFlags(Bits):
     """How a meter counts (7.3.4.4)."""
 
     KBPS = 1 << 0
@@ -317,7 +332,7 @@ class MeterFlags(IntFlag):
     STATS = 1 << 3
 
 
-class MeterBandType(IntEnum):
+class MeterBandType(Number):
     """What a meter does with packets above a rate (7.3.4.4)."""
 
     DROP = 1
@@ -325,7 +340,7 @@ class MeterBandType(IntEnum):
     EXPERIMENTER = 0xFFFF
 
 
-class QueuePropertyType(IntEnum):
+class QueuePropertyType(Number):
     """What is said of a queue (7.2.2)."""
 
     MIN_RATE = 1
@@ -333,13 +348,13 @@ class QueuePropertyType(IntEnum):
     EXPERIMENTER = 0xFFFF
 
 
-class TableConfig(IntFlag):
+class TableConfig(Bits):
     """Bits of a table's configuration, all of them deprecated (7.3.3)."""
 
     DEPRECATED_MASK = 3
 
 
-class TablePropertyType(IntEnum):
+class TablePropertyType(Number):
     """What is said of a table's features (7.3.5.5.2); MISS is about the table-miss flow."""
 
     INSTRUCTIONS = 0
@@ -360,7 +375,7 @@ class TablePropertyType(IntEnum):
     EXPERIMENTER_MISS = 0xFFFF
 
 
-class ControllerRole(IntEnum):
+class ControllerRole(Number):
     """What a controller is to a datapath (7.3.9)."""
 
     NOCHANGE = 0
@@ -369,14 +384,14 @@ class ControllerRole(IntEnum):
     SLAVE = 3
 
 
-class MatchType(IntEnum):
+class MatchType(Number):
     """How a match is written (7.2.3.1); the first is deprecated and refused."""
 
     STANDARD = 0
     OXM = 1
 
 
-class OxmClass(IntEnum):
+class OxmClass(Number):
     """Who defines a match field (7.2.3.3)."""
 
     NXM_0 = 0x0000
@@ -387,14 +402,14 @@ class OxmClass(IntEnum):
     EXPERIMENTER = 0xFFFF
 
 
-class VlanId(IntFlag):
+class VlanId(Bits):
     """What a match on vlan_vid says besides the number (7.2.3.7)."""
 
     NONE = 0x0000
     PRESENT = 0x1000
 
 
-class Ipv6ExtHdr(IntFlag):
+class Ipv6ExtHdr(Bits):
     """Which extension headers an IPv6 packet has, and whether in order (7.2.3.7)."""
 
     NONEXT = 1 << 0
@@ -408,7 +423,7 @@ class Ipv6ExtHdr(IntFlag):
     UNSEQ = 1 << 8
 
 
-class InstructionType(IntEnum):
+class InstructionType(Number):
     """What an instruction does (7.2.4)."""
 
     GOTO_TABLE = 1
@@ -420,7 +435,7 @@ class InstructionType(IntEnum):
     EXPERIMENTER = 0xFFFF
 
 
-class ActionType(IntEnum):
+class ActionType(Number):
     """What an action does (7.2.5)."""
 
     OUTPUT = 0
@@ -442,7 +457,7 @@ class ActionType(IntEnum):
     EXPERIMENTER = 0xFFFF
 
 
-class NiciraSubtype(IntEnum):
+class NiciraSubtype(Number):
     """Which of Open vSwitch's own actions an experimenter action is (its nicira-ext.h)."""
 
     RESUBMIT = 1
@@ -495,7 +510,7 @@ class NiciraSubtype(IntEnum):
     DELETE_FIELD = 50
 
 
-class EtherType(IntEnum):
+class EtherType(Number):
     """What an Ethernet frame carries (IEEE 802)."""
 
     IPV4 = 0x0800
@@ -509,7 +524,7 @@ class EtherType(IntEnum):
     NSH = 0x894F
 
 
-class IpProto(IntEnum):
+class IpProto(Number):
     """What an IP packet carries (IANA's protocol numbers)."""
 
     ICMP = 1
@@ -519,7 +534,7 @@ class IpProto(IntEnum):
     SCTP = 132
 
 
-class ErrorType(IntEnum):
+class ErrorType(Number):
     """What kind of request failed (7.4.4); each has codes of its own."""
 
     HELLO_FAILED = 0
@@ -539,14 +554,14 @@ class ErrorType(IntEnum):
     EXPERIMENTER = 0xFFFF
 
 
-class HelloFailedCode(IntEnum):
+class HelloFailedCode(Number):
     """Why no version could be agreed on."""
 
     INCOMPATIBLE = 0
     EPERM = 1
 
 
-class BadRequestCode(IntEnum):
+class BadRequestCode(Number):
     """Why a request was not understood."""
 
     BAD_VERSION = 0
@@ -565,7 +580,7 @@ class BadRequestCode(IntEnum):
     MULTIPART_BUFFER_OVERFLOW = 13
 
 
-class BadActionCode(IntEnum):
+class BadActionCode(Number):
     """Why an action was refused."""
 
     BAD_TYPE = 0
@@ -586,7 +601,7 @@ class BadActionCode(IntEnum):
     BAD_SET_ARGUMENT = 15
 
 
-class BadInstructionCode(IntEnum):
+class BadInstructionCode(Number):
     """Why an instruction was refused."""
 
     UNKNOWN_INST = 0
@@ -600,7 +615,7 @@ class BadInstructionCode(IntEnum):
     EPERM = 8
 
 
-class BadMatchCode(IntEnum):
+class BadMatchCode(Number):
     """Why a match was refused."""
 
     BAD_TYPE = 0
@@ -617,7 +632,7 @@ class BadMatchCode(IntEnum):
     EPERM = 11
 
 
-class FlowModFailedCode(IntEnum):
+class FlowModFailedCode(Number):
     """Why a flow_mod was refused."""
 
     UNKNOWN = 0
@@ -630,7 +645,7 @@ class FlowModFailedCode(IntEnum):
     BAD_FLAGS = 7
 
 
-class GroupModFailedCode(IntEnum):
+class GroupModFailedCode(Number):
     """Why a group_mod was refused."""
 
     GROUP_EXISTS = 0
@@ -650,7 +665,7 @@ class GroupModFailedCode(IntEnum):
     EPERM = 14
 
 
-class PortModFailedCode(IntEnum):
+class PortModFailedCode(Number):
     """Why a port_mod was refused."""
 
     BAD_PORT = 0
@@ -660,7 +675,7 @@ class PortModFailedCode(IntEnum):
     EPERM = 4
 
 
-class TableModFailedCode(IntEnum):
+class TableModFailedCode(Number):
     """Why a table_mod was refused."""
 
     BAD_TABLE = 0
@@ -668,7 +683,7 @@ class TableModFailedCode(IntEnum):
     EPERM = 2
 
 
-class QueueOpFailedCode(IntEnum):
+class QueueOpFailedCode(Number):
     """Why a request about queues was refused."""
 
     BAD_PORT = 0
@@ -676,7 +691,7 @@ class QueueOpFailedCode(IntEnum):
     EPERM = 2
 
 
-class SwitchConfigFailedCode(IntEnum):
+class SwitchConfigFailedCode(Number):
     """Why a set_config was refused."""
 
     BAD_FLAGS = 0
@@ -684,7 +699,7 @@ class SwitchConfigFailedCode(IntEnum):
     EPERM = 2
 
 
-class RoleRequestFailedCode(IntEnum):
+class RoleRequestFailedCode(Number):
     """Why a role was refused."""
 
     STALE = 0
@@ -692,7 +707,7 @@ class RoleRequestFailedCode(IntEnum):
     BAD_ROLE = 2
 
 
-class MeterModFailedCode(IntEnum):
+class MeterModFailedCode(Number):
     """Why a meter_mod was refused."""
 
     UNKNOWN = 0
@@ -709,7 +724,7 @@ class MeterModFailedCode(IntEnum):
     OUT_OF_BANDS = 11
 
 
-class TableFeaturesFailedCode(IntEnum):
+class TableFeaturesFailedCode(Number):
     """Why a change of table features was refused."""
 
     BAD_TABLE = 0

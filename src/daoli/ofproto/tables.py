@@ -21,7 +21,7 @@ from daoli.ofproto.constants import (
     TablePropertyType,
 )
 from daoli.ofproto.errors import EncodeError
-from daoli.ofproto.fields import BY_KEY
+from daoli.ofproto.fields import BY_KEY, key_of
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.multipart import Multipart, multipart_reply, multipart_request
 from daoli.ofproto.record import Structure, wired
@@ -72,7 +72,8 @@ class OxmId(Structure):
     experimenter: int | None = None
 
     def __str__(self) -> str:
-        field = BY_KEY.get(self.header >> 9)
+        reference = self.header if self.experimenter is None else self.header << 32 | self.experimenter
+        field = BY_KEY.get(key_of(reference))
         name = field.name if field else f"{self.header:#010x}"
         return name if self.experimenter is None else f"{name}({self.experimenter:#x})"
 
