@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from daoli.datapath import Channel, ChannelSettings, Datapath
 from daoli.ofproto import FeaturesReply, FeaturesRequest, Hello, Message, decode
@@ -14,6 +14,14 @@ from daoli.ofproto.shapes import PUNT
 
 LONG = 10.0
 """Seconds that a test waits for what must come; it never takes so long where all is well."""
+
+
+class Listening(Protocol):
+    """What a switch must know of whom it connects to."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
 
 
 class ScriptedSwitch:
@@ -24,12 +32,12 @@ class ScriptedSwitch:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, channel: Channel, context: ssl.SSLContext | None = None) -> ScriptedSwitch:
+    async def connect(cls, channel: Listening, context: ssl.SSLContext | None = None) -> ScriptedSwitch:
         """Connect, and say nothing."""
         return cls(*await asyncio.open_connection(*channel.address, ssl=context))
 
     @classmethod
-    async def ready(cls, channel: Channel, dpid: int = 1, context: ssl.SSLContext | None = None) -> ScriptedSwitch:
+    async def ready(cls, channel: Listening, dpid: int = 1, context: ssl.SSLContext | None = None) -> ScriptedSwitch:
         """Connect and do the handshake."""
         switch = await cls.connect(channel, context)
         switch.send(Hello.of((4,)))
