@@ -44,13 +44,46 @@ def test_own_namespaces(place: Place) -> None:
         )
 
 
+def named_namespaces() -> set[int]:
+    """Inodes of the namespaces that `ip netns` of the real machine knows."""
+    folder = Path("/run/netns")
+    return {path.stat().st_ino for path in folder.iterdir()} if folder.exists() else set()
+
+
 def test_nothing_in_the_real_network(shared_lab: Lab) -> None:
     """A lab adds no interface and no named namespace to the real machine."""
     named = {f"{host.name}-{segment}" for host in shared_lab.hosts.values() for segment in ("mgmt", "wire")}
     named |= {"mgmt", "wire", "daoli"} | {e.port for host in shared_lab.hosts.values() for e in host.endpoints.values()}
     assert not named & links()
-    known = Path("/run/netns")
-    assert not known.exists() or not {"c1", "h1", "fabric"} & {path.name for path in known.iterdir()}
+    inside = {
+        int(place.exec(["stat", "-L", "-c", "%i", "/proc/self/ns/net"]).stdout) for place in shared_lab.places.values()
+    }
+    assert len(inside) == len(shared_lab.places)
+    assert not inside & named_namespaces()
+
+
+def test_lab_in_a_chroot(root: Path) -> None:
+    """A lab built in a chroot stays there: commands see its root, and no name comes into the real /run/netns."""
+    before = named_namespaces()
+    (new := root / "new").mkdir()
+    # The chroot is a view of the whole file system, in a mount namespace of its own.
+    script = """
+        mount --make-rprivate / && mount --rbind / "$1" && cd / && exec chroot "$1" sh -euc '
+          cd "$2"
+          "$1" -m daoli.lab up --hosts 1 --endpoints 1 --name caged --state-dir "$3"
+          "$1" -m daoli.lab exec --name caged --state-dir "$3" h1/c1 -- ls -d /run/netns/c1 "$2"
+          "$1" -m daoli.lab down --name caged --state-dir "$3"' sh "$2" "$3" "$4"
+    """
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-euc", script, "sh", str(new), sys.executable, str(Path.cwd()), str(root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    new.rmdir()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["/run/netns/c1", str(Path.cwd())]
+    assert named_namespaces() == before
 
 
 def test_lab_folder_is_visible(shared_lab: Lab, place: Place) -> None:
@@ -103,11 +136,12 @@ def test_host_name_and_cgroups(shared_lab: Lab) -> None:
 
 
 def test_orphans_are_reaped(shared_lab: Lab) -> None:
-    """A daemon whose parent is gone leaves no zombie when it ends."""
+    """A daemon whose parent is gone leaves no zombie with the machine's pid 1 when it ends."""
     host = shared_lab.hosts["h1"]
     host.exec(["sh", "-c", "(setsid sleep 0.01 &)"])
     wait_until(lambda: "sleep 0.01" not in processes(host))
-    assert not [line for line in processes(host).splitlines() if line.startswith("Z")]
+    orphans = host.exec(["ps", "-o", "stat", "--ppid", "1"]).stdout.split()
+    assert not [state for state in orphans if state.startswith("Z")]
 
 
 def test_exit_code_and_output(place: Place) -> None:

@@ -158,8 +158,8 @@ class Machine(Place):
         return pid.pid
 
     def entrance(self) -> list[str]:
-        """Enter all its namespaces."""
-        return ["nsenter", f"--target={self.pid_number}", "--net", "--mount", "--uts", "--ipc", "--pid"]
+        """Enter all its namespaces; its root too, which is another one where the lab was built in a chroot."""
+        return ["nsenter", f"--target={self.pid_number}", "--net", "--mount", "--uts", "--ipc", "--pid", "--root"]
 
     def root(self, path: str) -> Path:
         """A file of the machine, as the real machine can open it."""
