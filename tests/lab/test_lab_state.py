@@ -22,7 +22,7 @@ def test_written_and_read(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=40) | st.sampled_from([b"[]", b"1", b'{"plan"', b"\xff"]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_is_none(tmp_path: Path, data: bytes) -> None:
     """Whatever stands in the state file, reading it gives a dict or nothing."""
     folder = Folder("a", tmp_path)

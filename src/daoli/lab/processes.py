@@ -78,7 +78,7 @@ def _stat(pid: int) -> list[str] | None:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return text.rpartition(")")[2].split()
+    return text.rpartition(")")[2].split() or None
 
 
 def _pids() -> Iterator[int]:
