@@ -120,11 +120,9 @@ def up(options: argparse.Namespace) -> int:
             state_dir=options.state_dir,
             progress=progress,
         )
-    plan = lab.plan
-    say(
-        f"lab {lab.name} is up: {len(plan.hosts)} hosts, {len(plan.endpoints)} endpoints,"
-        f" {len(plan.networks)} networks ({time.monotonic() - begun:.1f} s)"
-    )
+    sizes = {"host": lab.plan.hosts, "endpoint": lab.plan.endpoints, "network": lab.plan.networks}
+    built = ", ".join(f"{len(them)} {it}{'' if len(them) == 1 else 's'}" for it, them in sizes.items())
+    say(f"lab {lab.name} is up: {built} ({time.monotonic() - begun:.1f} s)")
     if options.json:
         print(json.dumps(lab.describe(), indent=2))
     return 0
