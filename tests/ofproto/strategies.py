@@ -1,7 +1,7 @@
 """Hypothesis strategies, read from the declarations: a class's bytes say what its values are drawn from."""
 
 from collections.abc import Mapping
-from functools import singledispatch
+from functools import cache, singledispatch
 from typing import Any
 
 from construct import Bytes, Construct, FormatField, GreedyBytes
@@ -10,28 +10,46 @@ from hypothesis import strategies as st
 import daoli.ofproto
 from daoli.ofproto import (
     FIELDS,
+    BarrierRequest,
+    Bits,
+    Bundled,
+    BundleProperty,
+    EchoRequest,
+    EdProperty,
     ExperimenterMessage,
     ExperimenterMultipart,
     Field,
+    FlowMod,
+    FlowUpdate,
+    FlowUpdateAbbrev,
+    Hello,
+    Learn2,
+    LearnSpec,
     Match,
+    Members,
     Message,
     Multipart,
+    NatRange,
     Oxm,
     OxmId,
     UnknownExperimenter,
     UnknownExperimenterReply,
     UnknownExperimenterRequest,
+    UnknownFlowUpdate,
     UnknownMessage,
 )
 from daoli.ofproto.experimenter import EXPERIMENTER_MESSAGES, EXPERIMENTER_REPLIES, EXPERIMENTER_REQUESTS
 from daoli.ofproto.match import MatchWire
 from daoli.ofproto.message import ANY_VERSION, MESSAGES
 from daoli.ofproto.multipart import REPLIES, REQUESTS, UnknownMultipartReply, UnknownMultipartRequest
+from daoli.ofproto.nicira import EdPropertyWire, LearnSpecs, MembersWire, NatRangeWire, Reference, ResultWire
+from daoli.ofproto.nicira_messages import NXM_MATCH
+from daoli.ofproto.onf import FLOW_UPDATE, BundledWire, Monitored
 from daoli.ofproto.oxm import OxmWire
 from daoli.ofproto.record import Record, Structure
 from daoli.ofproto.tables import OxmIdWire
 from daoli.ofproto.tlv import EXPERIMENTER, Tlv
-from daoli.ofproto.wire import Counted, Many, Measured, Pair, Quad, Sized, Text, Words
+from daoli.ofproto.wire import Counted, Fill, Many, Measured, Nested, Pair, Quad, Sized, Tally, Text, Words
 
 CLASSES: list[type[Message]] = sorted(
     (
@@ -89,6 +107,11 @@ def _(con: Record) -> st.SearchStrategy[Any]:
 
 @values.register
 def _(con: Tlv) -> st.SearchStrategy[Any]:
+    return _tlvs(con)
+
+
+@cache
+def _tlvs(con: Tlv) -> st.SearchStrategy[Any]:
     known = [instances(cls) for cls in con.classes.values()]
     sizes = st.sampled_from([4, 12, 20]) if con.counts_padding else st.integers(0, 20)
     bodies = sizes.flatmap(lambda size: st.binary(min_size=size, max_size=size))
@@ -103,9 +126,19 @@ def _has_class(con: Tlv, kind: int, body: bytes) -> bool:
 
 
 def _known_oxm(field: Field) -> st.SearchStrategy[Oxm]:
-    exact = st.binary(min_size=field.width, max_size=field.width).map(lambda data: Oxm(field.header, data))
-    both = st.binary(min_size=2 * field.width, max_size=2 * field.width)
-    return st.one_of(exact, both.map(lambda data: Oxm(field.masked_header, data)))
+    widths = st.integers(1, field.width) if field.elastic else st.just(field.width)
+    who = field.experimenter.to_bytes(4, "big") if field.experimenter else b""
+
+    def sized(width: int) -> st.SearchStrategy[Oxm]:
+        exact = st.binary(min_size=width, max_size=width).map(lambda data: _oxm(field.header, who + data))
+        both = st.binary(min_size=2 * width, max_size=2 * width)
+        return st.one_of(exact, both.map(lambda data: _oxm(field.masked_header, who + data)))
+
+    return widths.flatmap(sized)
+
+
+def _oxm(header: int, payload: bytes) -> Oxm:
+    return Oxm(header & ~0xFF | len(payload), payload)
 
 
 _unknown_headers = st.tuples(st.sampled_from([0x0001, 0x1234, 0x8000, 0xFFFF]), st.integers(0, 127), st.booleans())
@@ -119,7 +152,66 @@ oxms = st.one_of(st.sampled_from(list(FIELDS.values())).flatmap(_known_oxm), _un
 """Match fields on the wire, known and unknown, in any combination of values."""
 
 
+@values.register
+def _(con: Nested) -> st.SearchStrategy[Any]:
+    return st.deferred(lambda: values(con.con))
+
+
+@values.register
+def _(con: Tally) -> st.SearchStrategy[Any]:
+    return st.lists(values(con.item), max_size=5).map(tuple)
+
+
+@values.register
+def _(con: Fill) -> st.SearchStrategy[Any]:
+    sizes = st.sampled_from([-con.after % 8, -con.after % 8 + 8])
+    return sizes.flatmap(lambda size: st.binary(min_size=size, max_size=size))
+
+
+@values.register
+def _(con: Monitored) -> st.SearchStrategy[Any]:
+    return values(con.con)
+
+
+_u16 = st.integers(0, 0xFFFF)
+_references = st.one_of(
+    st.sampled_from([field.reference for field in FIELDS.values()]),
+    u32.filter(lambda header: header >> 16 != 0xFFFF),
+)
+_bits = st.builds(Bits, _references, _u16)
+
+
+@st.composite
+def _learn_specs(draw: st.DrawFn) -> LearnSpec:
+    n_bits, kind = draw(st.integers(1, 200)), draw(st.integers(0, 2))
+    size = 2 * ((n_bits + 15) // 16)
+    src = draw(st.one_of(_bits, st.binary(min_size=size, max_size=size)))
+    return LearnSpec(n_bits, kind, src, None if kind == LearnSpec.OUTPUT else draw(_bits))
+
+
+def _maybe(size: int) -> st.SearchStrategy[bytes | None]:
+    return st.none() | st.binary(min_size=size, max_size=size)
+
+
+_nat_ranges = st.builds(NatRange, _maybe(4), _maybe(4), _maybe(16), _maybe(16), st.none() | _u16, st.none() | _u16)
+_few_messages = st.sampled_from([BarrierRequest(xid=5), FlowMod(xid=6), Hello.of({4}), EchoRequest(b"abc")])
+_bundle_properties = st.lists(st.builds(BundleProperty, _u16, st.binary(max_size=9)), max_size=2).map(tuple)
+_flow_updates = st.one_of(
+    st.deferred(lambda: instances(FlowUpdate, event=st.integers(0, 2))),
+    st.deferred(lambda: instances(FlowUpdateAbbrev)),
+    st.builds(UnknownFlowUpdate, st.integers(4, 0xFFFF), st.binary(max_size=9)),
+)
+
 ALIKE: dict[type[Construct], st.SearchStrategy[Any]] = {
+    Reference: _references,
+    LearnSpecs: st.lists(_learn_specs(), max_size=3).map(tuple),
+    ResultWire: st.none() | _bits,
+    NatRangeWire: _nat_ranges,
+    MembersWire: st.builds(Members, st.lists(_u16, max_size=5).map(tuple), _u16, u32),
+    EdPropertyWire: st.builds(EdProperty, _u16, st.integers(0, 255), st.binary(max_size=9)),
+    type(NXM_MATCH): st.lists(oxms, max_size=5).map(Match.of),
+    BundledWire: st.builds(Bundled, _few_messages, _bundle_properties),
+    type(FLOW_UPDATE.con): _flow_updates,
     Pair: st.tuples(u32, u32),
     Quad: st.tuples(u32, u32, u32, u32),
     OxmIdWire: st.one_of(
@@ -135,7 +227,15 @@ ALIKE: dict[type[Construct], st.SearchStrategy[Any]] = {
 
 def instances(cls: type[Structure], **more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Draw instances of a class that was declared."""
-    return st.builds(cls, **{part.name: values(part.con) for part in cls.wire.parts if part.name}, **more)
+    drawn = {part.name: values(part.con) for part in cls.wire.parts if part.name}
+    if cls is Learn2:
+        return st.builds(_learn2, **drawn)
+    return st.builds(cls, **{**drawn, **more})
+
+
+def _learn2(*, flags: int, result_dst: Bits | None, **rest: Any) -> Learn2:
+    flag = ResultWire.flag if result_dst else 0
+    return Learn2(flags=flags & ~ResultWire.flag | flag, result_dst=result_dst, **rest)
 
 
 def messages_of(cls: type[Message]) -> st.SearchStrategy[Any]:

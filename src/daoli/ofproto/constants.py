@@ -510,6 +510,44 @@ class NiciraSubtype(Number):
     DELETE_FIELD = 50
 
 
+class NiciraMessage(Number):
+    """Which of Open vSwitch's own messages an experimenter message is (its nicira-ext.h)."""
+
+    ROLE_REQUEST = 10
+    ROLE_REPLY = 11
+    SET_FLOW_FORMAT = 12
+    FLOW_MOD_TABLE_ID = 15
+    SET_PACKET_IN_FORMAT = 16
+    PACKET_IN = 17
+    FLOW_AGE = 18
+    SET_ASYNC_CONFIG = 19
+    SET_CONTROLLER_ID = 20
+    FLOW_MONITOR_CANCEL = 21
+    FLOW_MONITOR_PAUSED = 22
+    FLOW_MONITOR_RESUMED = 23
+    TLV_TABLE_MOD = 24
+    TLV_TABLE_REQUEST = 25
+    TLV_TABLE_REPLY = 26
+    SET_ASYNC_CONFIG2 = 27
+    RESUME = 28
+    CT_FLUSH_ZONE = 29
+    PACKET_IN2 = 30
+    CT_FLUSH = 32
+
+
+class BundleControlType(Number):
+    """What becomes of a bundle (ONF extension 230)."""
+
+    OPEN_REQUEST = 0
+    OPEN_REPLY = 1
+    CLOSE_REQUEST = 2
+    CLOSE_REPLY = 3
+    COMMIT_REQUEST = 4
+    COMMIT_REPLY = 5
+    DISCARD_REQUEST = 6
+    DISCARD_REPLY = 7
+
+
 class EtherType(Number):
     """What an Ethernet frame carries (IEEE 802)."""
 

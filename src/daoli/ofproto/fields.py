@@ -296,7 +296,7 @@ _TABLE = (
     _basic(43, "oxm_of_actset_output", 32, symbol="ONFOXM_ET_ACTSET_OUTPUT"),
     _basic(44, "packet_type", 32, notation="packet_type"),
     *(
-        Field(f"xreg{number}", OxmClass.PACKET_REGS, number, 64, 8, True, (), "hex", f"OXM_OF_PKT_REG{number}")  # noqa: FBT003
+        Field(f"xreg{number}", OxmClass.PACKET_REGS, number, 64, 8, True, (), "hex", f"OXM_OF_PKT_REG{number}")
         for number in range(8)
     ),
     *(_nicira(number, f"reg{number}", 32) for number in range(16)),
@@ -354,10 +354,13 @@ _TABLE = (
     _experimental(NSH, 3, "nsh_np", 8, _NSH, mask=False, notation="number", symbol="NXOXM_NSH_NP"),
     _experimental(NSH, 4, "nsh_spi", 24, _NSH, mask=False, width=4, symbol="NXOXM_NSH_SPI"),
     _experimental(NSH, 5, "nsh_si", 8, _NSH, mask=False, notation="number", symbol="NXOXM_NSH_SI"),
-    *(_experimental(NSH, 5 + number, f"nsh_c{number}", 32, _NSH, symbol=f"NXOXM_NSH_C{number}") for number in (1, 2, 3, 4)),
+    *(
+        _experimental(NSH, 5 + number, f"nsh_c{number}", 32, _NSH, symbol=f"NXOXM_NSH_C{number}")
+        for number in (1, 2, 3, 4)
+    ),
     _experimental(NSH, 10, "nsh_ttl", 8, _NSH, mask=False, notation="number", symbol="NXOXM_NSH_TTL"),
-    Field("nd_reserved", OxmClass.ERICSSON, 1, 32, 4, False, (_ND,), "number", "ERICOXM_OF_ICMPV6_ND_RESERVED"),  # noqa: FBT003
-    Field("nd_options_type", OxmClass.ERICSSON, 2, 8, 1, False, (_ND,), "number", "ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE"),  # noqa: FBT003
+    Field("nd_reserved", OxmClass.ERICSSON, 1, 32, 4, False, (_ND,), "number", "ERICOXM_OF_ICMPV6_ND_RESERVED"),
+    Field("nd_options_type", OxmClass.ERICSSON, 2, 8, 1, False, (_ND,), "number", "ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE"),
     _legacy(0, "nxm_of_in_port", 16),
     _legacy(1, "nxm_of_eth_dst", 48, notation="mac"),
     _legacy(2, "nxm_of_eth_src", 48, notation="mac"),
@@ -383,7 +386,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType({field.name: field for field in _
 """Every field, by name."""
 
 BY_KEY: Mapping[int, Field] = MappingProxyType({field.key: field for field in _TABLE})
-"""Every field, by experimenter, class and number: the upper 23 bits of its header, before them the experimenter's 32."""
+"""Every field, by experimenter, class and number: the upper 23 bits of its header, before them the experimenter's."""
 
 
 def key_of(reference: int) -> int:

@@ -1,21 +1,30 @@
-"""Open vSwitch's own actions: experimenter actions of Nicira (its nicira-ext.h).
+"""Open vSwitch's own actions: experimenter actions of Nicira (its nicira-ext.h and ofp-actions.c).
 
-A subtype without a class stays an `UnknownAction`. Field arguments (`src`, `dst`) are OXM headers of 4 bytes; `Field`
-has them. An offset and a number of bits in 16 (`ofs_nbits`) are offset << 6 | (bits - 1).
+A subtype without a class stays an `UnknownAction`. A field argument (`src`, `dst`) is an OXM header of 4 bytes, or for
+an experimenter's field that and the experimenter's id: `Field.reference` has both. An offset and a number of bits in 16
+(`ofs_nbits`) are offset << 6 | (bits - 1). Open vSwitch speaks some of these in OpenFlow 1.0 only, where 1.3 has an
+action of its own; their names begin with Nicira.
 """
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from construct import Int8ub, Padding
+from construct import GreedyBytes, Int8ub, Int16ub, Int32ub, Int64ub, Padding
 
-from daoli.ofproto.actions import ACTION, Action
-from daoli.ofproto.constants import NICIRA, ActionType, NiciraSubtype
-from daoli.ofproto.record import wired
-from daoli.ofproto.wire import U8, U16, U32, U64
+from daoli.ofproto.actions import ACTION, ACTIONS, Action
+from daoli.ofproto.constants import CML_NO_BUFFER, NICIRA, TABLE_ALL, ActionType, NiciraSubtype, OxmClass
+from daoli.ofproto.errors import DecodeError
+from daoli.ofproto.oxm import OXM, Oxm
+from daoli.ofproto.record import Structure, wired
+from daoli.ofproto.tlv import Tlv
+from daoli.ofproto.wire import U8, U16, U32, U64, Fill, Many, Nested, Reader, Tally, Wire
 
 A = TypeVar("A", bound=Action)
+
+_U16 = struct.Struct("!H")
+_U32 = struct.Struct("!I")
 
 
 def nicira_action(subtype: NiciraSubtype) -> Callable[[type[A]], type[A]]:
@@ -29,6 +38,40 @@ def nicira_action(subtype: NiciraSubtype) -> Callable[[type[A]], type[A]]:
     return declare
 
 
+class Reference(Wire):
+    """A field by its header, of 8 bytes for an experimenter's and 4 for others, padded to `room` bytes."""
+
+    def __init__(self, room: int = 0) -> None:
+        super().__init__()
+        self.room = room
+
+    def read(self, reader: Reader) -> int:
+        """Take the header, the experimenter's id, and what is left of the room."""
+        start = reader.claim(4, "the header of a field", "7.2.3.2")
+        (number,) = _U32.unpack_from(reader.data, start)
+        if number >> 16 == OxmClass.EXPERIMENTER:
+            number = number << 32 | _U32.unpack_from(reader.data, reader.claim(4, "an experimenter's id", "7.2.3.2"))[0]
+        if (left := start + self.room - reader.at) > 0:
+            reader.claim(left, "what follows the header of a field", "7.2.3.2")
+        return int(number)
+
+    def write(self, value: int) -> bytes:
+        """Give the header, the experimenter's id if there is one, and zeros."""
+        size = 8 if value >> 32 else 4
+        data = value.to_bytes(size, "big")
+        if (size == 8) != data.startswith(b"\xff\xff"):
+            raise ValueError(f"{value:#x} is no header of a field")
+        return data.ljust(self.room, b"\0")
+
+
+REFERENCE = Reference()
+FieldRef = Annotated[int, REFERENCE]
+NESTED_ACTIONS = Nested(ACTIONS, "7.2.5")
+
+
+# Moving bits
+
+
 @nicira_action(NiciraSubtype.REG_MOVE)
 @dataclass(frozen=True, slots=True)
 class RegMove(Action):
@@ -37,8 +80,8 @@ class RegMove(Action):
     n_bits: U16
     src_ofs: U16
     dst_ofs: U16
-    src: U32
-    dst: U32
+    src: FieldRef
+    dst: FieldRef
 
 
 @nicira_action(NiciraSubtype.REG_LOAD)
@@ -51,6 +94,88 @@ class RegLoad(Action):
     value: U64
 
 
+@nicira_action(NiciraSubtype.REG_LOAD2)
+@dataclass(frozen=True, slots=True)
+class RegLoad2(Action):
+    """Write the bits of a field that a mask has (NXAST_REG_LOAD2), in text a set_field."""
+
+    oxm: Annotated[Oxm, OXM]
+
+
+@nicira_action(NiciraSubtype.STACK_PUSH)
+@dataclass(frozen=True, slots=True)
+class StackPush(Action):
+    """Put some bits of a field on the stack (NXAST_STACK_PUSH)."""
+
+    ofs: U16
+    field: FieldRef
+    n_bits: U16
+
+
+@nicira_action(NiciraSubtype.STACK_POP)
+@dataclass(frozen=True, slots=True)
+class StackPop(Action):
+    """Take the top of the stack to some bits of a field (NXAST_STACK_POP)."""
+
+    ofs: U16
+    field: FieldRef
+    n_bits: U16
+
+
+@nicira_action(NiciraSubtype.CHECK_PKT_LARGER)
+@dataclass(frozen=True, slots=True)
+class CheckPktLarger(Action):
+    """Set one bit of a field to whether the packet has more bytes than that (NXAST_CHECK_PKT_LARGER)."""
+
+    pkt_len: U16
+    ofs: U16
+    dst: FieldRef
+
+
+@nicira_action(NiciraSubtype.DELETE_FIELD)
+@dataclass(frozen=True, slots=True)
+class DeleteField(Action):
+    """Take a field of variable length out of the packet (NXAST_DELETE_FIELD)."""
+
+    field: Annotated[int, Reference(room=14)]
+
+
+@nicira_action(NiciraSubtype.WRITE_METADATA)
+@dataclass(frozen=True, slots=True)
+class NiciraWriteMetadata(Action):
+    """Set the bits of the metadata that the mask has (NXAST_WRITE_METADATA)."""
+
+    metadata: Annotated[int, Padding(6), Int64ub]
+    mask: U64
+
+
+@nicira_action(NiciraSubtype.SET_TUNNEL)
+@dataclass(frozen=True, slots=True)
+class SetTunnel(Action):
+    """Set the tunnel's id to a number of 32 bits (NXAST_SET_TUNNEL)."""
+
+    tun_id: Annotated[int, Padding(2), Int32ub]
+
+
+@nicira_action(NiciraSubtype.SET_TUNNEL64)
+@dataclass(frozen=True, slots=True)
+class SetTunnel64(Action):
+    """Set the tunnel's id (NXAST_SET_TUNNEL64)."""
+
+    tun_id: Annotated[int, Padding(6), Int64ub]
+
+
+# Going elsewhere
+
+
+@nicira_action(NiciraSubtype.RESUBMIT)
+@dataclass(frozen=True, slots=True)
+class Resubmit(Action):
+    """Look the packet up again in this table as if from a port of 16 bits (NXAST_RESUBMIT)."""
+
+    in_port: Annotated[int, Int16ub, Padding(4)]
+
+
 @nicira_action(NiciraSubtype.RESUBMIT_TABLE)
 @dataclass(frozen=True, slots=True)
 class ResubmitTable(Action):
@@ -58,6 +183,70 @@ class ResubmitTable(Action):
 
     in_port: U16
     table_id: Annotated[int, Int8ub, Padding(3)]
+
+
+@nicira_action(NiciraSubtype.RESUBMIT_TABLE_CT)
+@dataclass(frozen=True, slots=True)
+class ResubmitTableCt(Action):
+    """Look the packet up again by the tuple that connection tracking saw first (NXAST_RESUBMIT_TABLE_CT)."""
+
+    in_port: U16
+    table_id: Annotated[int, Int8ub, Padding(3)]
+
+
+@nicira_action(NiciraSubtype.OUTPUT_REG)
+@dataclass(frozen=True, slots=True)
+class OutputReg(Action):
+    """Send the packet out of the port whose number is in some bits of a field (NXAST_OUTPUT_REG)."""
+
+    ofs_nbits: U16
+    src: U32
+    max_len: Annotated[int, Int16ub, Padding(6)] = CML_NO_BUFFER
+
+
+@nicira_action(NiciraSubtype.OUTPUT_REG2)
+@dataclass(frozen=True, slots=True)
+class OutputReg2(Action):
+    """An OutputReg that has room for an experimenter's field (NXAST_OUTPUT_REG2)."""
+
+    ofs_nbits: U16
+    max_len: U16
+    src: Annotated[int, Reference(room=10)]
+
+
+@nicira_action(NiciraSubtype.OUTPUT_TRUNC)
+@dataclass(frozen=True, slots=True)
+class OutputTrunc(Action):
+    """Send at most that many bytes of the packet out of a port of 16 bits (NXAST_OUTPUT_TRUNC)."""
+
+    port: U16
+    max_len: U32
+
+
+@nicira_action(NiciraSubtype.CONTROLLER)
+@dataclass(frozen=True, slots=True)
+class Controller(Action):
+    """Send the packet to the controllers of one id, for a reason (NXAST_CONTROLLER)."""
+
+    max_len: U16 = CML_NO_BUFFER
+    controller_id: U16 = 0
+    reason: Annotated[int, Int8ub, Padding(1)] = 1
+
+
+@nicira_action(NiciraSubtype.EXIT)
+@dataclass(frozen=True, slots=True)
+class Exit(Action):
+    """Do nothing more with the packet (NXAST_EXIT)."""
+
+    _pad: ClassVar[Annotated[None, Padding(6)]] = None
+
+
+@nicira_action(NiciraSubtype.CLONE)
+@dataclass(frozen=True, slots=True)
+class Clone(Action):
+    """Do actions to a copy of the packet (NXAST_CLONE)."""
+
+    actions: Annotated[tuple[Action, ...], Padding(6), NESTED_ACTIONS]
 
 
 @nicira_action(NiciraSubtype.CONJUNCTION)
@@ -68,3 +257,592 @@ class Conjunction(Action):
     clause: U8
     n_clauses: U8
     id: U32
+
+
+@nicira_action(NiciraSubtype.NOTE)
+@dataclass(frozen=True, slots=True)
+class Note(Action):
+    """Bytes that mean nothing to the datapath (NXAST_NOTE): 6, or 8, 16, … more."""
+
+    note: Annotated[bytes, Fill(10)]
+
+
+@nicira_action(NiciraSubtype.SAMPLE)
+@dataclass(frozen=True, slots=True)
+class Sample(Action):
+    """Sample one of 65536/probability packets for IPFIX (NXAST_SAMPLE)."""
+
+    probability: U16
+    collector_set_id: U32
+    obs_domain_id: U32
+    obs_point_id: U32
+
+
+@nicira_action(NiciraSubtype.SAMPLE2)
+@dataclass(frozen=True, slots=True)
+class Sample2(Action):
+    """A Sample that says by what port of 16 bits (NXAST_SAMPLE2)."""
+
+    probability: U16
+    collector_set_id: U32
+    obs_domain_id: U32
+    obs_point_id: U32
+    sampling_port: U16
+    direction: Annotated[int, Int8ub, Padding(5)] = 0
+
+
+@nicira_action(NiciraSubtype.SAMPLE3)
+@dataclass(frozen=True, slots=True)
+class Sample3(Action):
+    """A Sample2 that says whether on the way in (1) or out (2) (NXAST_SAMPLE3)."""
+
+    probability: U16
+    collector_set_id: U32
+    obs_domain_id: U32
+    obs_point_id: U32
+    sampling_port: U16
+    direction: Annotated[int, Int8ub, Padding(5)] = 0
+
+
+# Queues, TTLs and MPLS
+
+
+@nicira_action(NiciraSubtype.SET_QUEUE)
+@dataclass(frozen=True, slots=True)
+class NiciraSetQueue(Action):
+    """Choose the queue of the port that the packet leaves by (NXAST_SET_QUEUE)."""
+
+    queue_id: Annotated[int, Padding(2), Int32ub]
+
+
+@nicira_action(NiciraSubtype.POP_QUEUE)
+@dataclass(frozen=True, slots=True)
+class PopQueue(Action):
+    """Choose again the queue that was before a set_queue (NXAST_POP_QUEUE)."""
+
+    _pad: ClassVar[Annotated[None, Padding(6)]] = None
+
+
+@nicira_action(NiciraSubtype.FIN_TIMEOUT)
+@dataclass(frozen=True, slots=True)
+class FinTimeout(Action):
+    """Shorten the flow's timeouts once a FIN or RST was seen (NXAST_FIN_TIMEOUT); in seconds, 0 as they are."""
+
+    fin_idle_timeout: U16
+    fin_hard_timeout: Annotated[int, Int16ub, Padding(2)] = 0
+
+
+@nicira_action(NiciraSubtype.DEC_TTL)
+@dataclass(frozen=True, slots=True)
+class NiciraDecTtl(Action):
+    """Decrement the TTL of IPv4 or the hop limit of IPv6 (NXAST_DEC_TTL)."""
+
+    _pad: ClassVar[Annotated[None, Padding(6)]] = None
+
+
+@nicira_action(NiciraSubtype.DEC_TTL_CNT_IDS)
+@dataclass(frozen=True, slots=True)
+class DecTtlCntIds(Action):
+    """Decrement the TTL; where it ends, the packet goes to the controllers of these ids (NXAST_DEC_TTL_CNT_IDS)."""
+
+    cnt_ids: Annotated[tuple[int, ...], Tally(Int16ub, 4, "7.2.5")]
+
+
+@nicira_action(NiciraSubtype.DEC_NSH_TTL)
+@dataclass(frozen=True, slots=True)
+class DecNshTtl(Action):
+    """Decrement the TTL of a network service header (NXAST_DEC_NSH_TTL)."""
+
+    _pad: ClassVar[Annotated[None, Padding(6)]] = None
+
+
+@nicira_action(NiciraSubtype.PUSH_MPLS)
+@dataclass(frozen=True, slots=True)
+class NiciraPushMpls(Action):
+    """Add an MPLS label of that ethertype (NXAST_PUSH_MPLS)."""
+
+    ethertype: Annotated[int, Int16ub, Padding(4)]
+
+
+@nicira_action(NiciraSubtype.POP_MPLS)
+@dataclass(frozen=True, slots=True)
+class NiciraPopMpls(Action):
+    """Take off the outer MPLS label; what is beneath has that ethertype (NXAST_POP_MPLS)."""
+
+    ethertype: Annotated[int, Int16ub, Padding(4)]
+
+
+@nicira_action(NiciraSubtype.SET_MPLS_TTL)
+@dataclass(frozen=True, slots=True)
+class NiciraSetMplsTtl(Action):
+    """Set the TTL of the outermost MPLS label (NXAST_SET_MPLS_TTL)."""
+
+    ttl: Annotated[int, Int8ub, Padding(5)]
+
+
+@nicira_action(NiciraSubtype.DEC_MPLS_TTL)
+@dataclass(frozen=True, slots=True)
+class NiciraDecMplsTtl(Action):
+    """Decrement the TTL of the outermost MPLS label (NXAST_DEC_MPLS_TTL)."""
+
+    _pad: ClassVar[Annotated[None, Padding(6)]] = None
+
+
+@nicira_action(NiciraSubtype.SET_MPLS_LABEL)
+@dataclass(frozen=True, slots=True)
+class SetMplsLabel(Action):
+    """Set the outermost MPLS label (NXAST_SET_MPLS_LABEL)."""
+
+    label: Annotated[int, Padding(2), Int32ub]
+
+
+@nicira_action(NiciraSubtype.SET_MPLS_TC)
+@dataclass(frozen=True, slots=True)
+class SetMplsTc(Action):
+    """Set the traffic class of the outermost MPLS label (NXAST_SET_MPLS_TC)."""
+
+    tc: Annotated[int, Int8ub, Padding(5)]
+
+
+@nicira_action(NiciraSubtype.GROUP)
+@dataclass(frozen=True, slots=True)
+class NiciraGroup(Action):
+    """Have a group process the packet (NXAST_GROUP)."""
+
+    group_id: Annotated[int, Padding(2), Int32ub]
+
+
+# Choosing by a hash
+
+
+@nicira_action(NiciraSubtype.MULTIPATH)
+@dataclass(frozen=True, slots=True)
+class Multipath(Action):
+    """Hash the packet to a number of 0 to `max_link` and write that to some bits of a field (NXAST_MULTIPATH)."""
+
+    fields: U16
+    basis: Annotated[int, Int16ub, Padding(2)]
+    algorithm: U16
+    max_link: U16
+    arg: Annotated[int, Int32ub, Padding(2)]
+    ofs_nbits: U16
+    dst: U32
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The ports that a bundle chooses from; `dst` and `ofs_nbits` say where a bundle_load writes the choice."""
+
+    ports: tuple[int, ...]
+    ofs_nbits: int = 0
+    dst: int = 0
+
+
+class MembersWire(Wire):
+    """A count, the destination, padding, and as many ports of 16 bits as were counted."""
+
+    _head = struct.Struct("!HHI4x")
+
+    def read(self, reader: Reader) -> Members:
+        """Take all of it."""
+        count, ofs_nbits, dst = self._head.unpack_from(reader.data, reader.claim(12, "the head of a bundle", "7.2.5"))
+        at = reader.claim(2 * count, "the members of a bundle", "7.2.5")
+        return Members(struct.unpack_from(f"!{count}H", reader.data, at), ofs_nbits, dst)
+
+    def write(self, value: Members) -> bytes:
+        """Give all of it."""
+        head = self._head.pack(len(value.ports), value.ofs_nbits, value.dst)
+        return head + struct.pack(f"!{len(value.ports)}H", *value.ports)
+
+
+MEMBERS = MembersWire()
+IN_PORT_16 = 0x0000_0002
+"""NXM_OF_IN_PORT: the only kind of member that there is."""
+
+
+@nicira_action(NiciraSubtype.BUNDLE)
+@dataclass(frozen=True, slots=True)
+class Bundle(Action):
+    """Hash the packet to a member, and send it out there (NXAST_BUNDLE)."""
+
+    algorithm: U16
+    fields: U16
+    basis: U16
+    member_type: U32
+    members: Annotated[Members, MEMBERS]
+
+
+@nicira_action(NiciraSubtype.BUNDLE_LOAD)
+@dataclass(frozen=True, slots=True)
+class BundleLoad(Action):
+    """Hash the packet to a member, and write its port to some bits of a field (NXAST_BUNDLE_LOAD)."""
+
+    algorithm: U16
+    fields: U16
+    basis: U16
+    member_type: U32
+    members: Annotated[Members, MEMBERS]
+
+
+# Connection tracking
+
+
+@nicira_action(NiciraSubtype.CT)
+@dataclass(frozen=True, slots=True)
+class Ct(Action):
+    """Have connection tracking see the packet (NXAST_CT): flag 1 commits, 2 forces it.
+
+    The zone is `zone`, or where `zone_src` names a field the bits of it that `zone` then has as ofs_nbits. The packet
+    goes on in table `recirc_table` (255: nowhere). `alg` is the port of the helper's protocol.
+    """
+
+    flags: U16 = 0
+    zone_src: U32 = 0
+    zone: U16 = 0
+    recirc_table: Annotated[int, Int8ub, Padding(3)] = TABLE_ALL
+    alg: U16 = 0
+    actions: Annotated[tuple[Action, ...], NESTED_ACTIONS] = ()
+
+
+@nicira_action(NiciraSubtype.CT_CLEAR)
+@dataclass(frozen=True, slots=True)
+class CtClear(Action):
+    """Forget what connection tracking said of the packet (NXAST_CT_CLEAR)."""
+
+    _pad: ClassVar[Annotated[None, Padding(6)]] = None
+
+
+@dataclass(frozen=True, slots=True)
+class NatRange:
+    """The addresses and ports to translate to: from the lowest to the highest, None for what is left open."""
+
+    ipv4_min: bytes | None = None
+    ipv4_max: bytes | None = None
+    ipv6_min: bytes | None = None
+    ipv6_max: bytes | None = None
+    proto_min: int | None = None
+    proto_max: int | None = None
+
+
+class NatRangeWire(Wire):
+    """A u16 whose bits say which of the six are there, and those."""
+
+    _sizes = (4, 4, 16, 16, 2, 2)
+    _first_number = 4
+
+    def read(self, reader: Reader) -> NatRange:
+        """Take what is there."""
+        start = reader.claim(2, "what a range has", "7.2.5")
+        (present,) = _U16.unpack_from(reader.data, start)
+        if present >> len(self._sizes):
+            raise DecodeError(start, f"a range that has {present:#x}", "7.2.5")
+        values: list[Any] = [None] * len(self._sizes)
+        for place, size in enumerate(self._sizes):
+            if present >> place & 1:
+                at = reader.claim(size, "the end of a range", "7.2.5")
+                data = reader.data[at : at + size]
+                values[place] = int.from_bytes(data, "big") if place >= self._first_number else data
+        return NatRange(*values)
+
+    def write(self, value: NatRange) -> bytes:
+        """Give which are there, and those."""
+        present, written = 0, b""
+        ends = (value.ipv4_min, value.ipv4_max, value.ipv6_min, value.ipv6_max, value.proto_min, value.proto_max)
+        for place, (size, end) in enumerate(zip(self._sizes, ends, strict=True)):
+            if end is None:
+                continue
+            data = _U16.pack(end) if isinstance(end, int) else end
+            if len(data) != size:
+                raise ValueError(f"{end!r} is not {size} bytes")
+            present |= 1 << place
+            written += data
+        return _U16.pack(present) + written
+
+
+NAT_RANGE = NatRangeWire()
+
+
+@nicira_action(NiciraSubtype.NAT)
+@dataclass(frozen=True, slots=True)
+class Nat(Action):
+    """Translate addresses, within a Ct (NXAST_NAT): flag 1 of the source, 2 of the destination; 4, 8, 16 say how."""
+
+    flags: Annotated[int, Padding(2), Int16ub] = 0
+    range: Annotated[NatRange, NAT_RANGE] = NatRange()
+
+
+# Learning flows
+
+
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """Some bits of a field, from bit `ofs` on; how many is said elsewhere."""
+
+    field: int
+    ofs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LearnSpec:
+    """One thing that a learned flow will have: bits of a field of this packet, or of a constant, and their use.
+
+    It is matched on (`MATCH`), loaded (`LOAD`) to `dst`, or the port to send to (`OUTPUT`).
+    """
+
+    MATCH: ClassVar[int] = 0
+    LOAD: ClassVar[int] = 1
+    OUTPUT: ClassVar[int] = 2
+
+    n_bits: int
+    kind: int
+    src: Bits | bytes
+    dst: Bits | None = None
+
+
+class LearnSpecs(Wire):
+    """Specs to the end, or to one whose head is zero; the rest is padding."""
+
+    _bits = 0x7FF
+    _constant = 1 << 13
+    _known = _constant | 3 << 11 | _bits
+
+    def read(self, reader: Reader) -> tuple[LearnSpec, ...]:
+        """Take the specs."""
+        specs = []
+        while reader.end - reader.at >= _U16.size:
+            (head,) = _U16.unpack_from(reader.data, reader.at)
+            if head == 0:
+                break
+            reader.at += _U16.size
+            n_bits, kind = head & self._bits, head >> 11 & 3
+            if head & ~self._known or n_bits == 0 or kind > LearnSpec.OUTPUT:
+                raise DecodeError(reader.at - 2, f"a part {head:#06x} of a flow to learn", "7.2.5")
+            src: Bits | bytes
+            if head & self._constant:
+                size = 2 * ((n_bits + 15) // 16)
+                at = reader.claim(size, "a constant to learn", "7.2.5")
+                src = reader.data[at : at + size]
+            else:
+                src = self._read_bits(reader)
+            specs.append(LearnSpec(n_bits, kind, src, None if kind == LearnSpec.OUTPUT else self._read_bits(reader)))
+        return tuple(specs)
+
+    def _read_bits(self, reader: Reader) -> Bits:
+        field = REFERENCE.read(reader)
+        return Bits(field, _U16.unpack_from(reader.data, reader.claim(2, "an offset in a field", "7.2.5"))[0])
+
+    def write(self, value: tuple[LearnSpec, ...]) -> bytes:
+        """Give the specs."""
+        return b"".join([self._write_one(spec) for spec in value])
+
+    def _write_one(self, spec: LearnSpec) -> bytes:
+        if not 0 < spec.n_bits <= self._bits or not 0 <= spec.kind <= LearnSpec.OUTPUT:
+            raise ValueError(f"{spec!r} is no part of a flow to learn")
+        if isinstance(spec.src, bytes) and len(spec.src) != 2 * ((spec.n_bits + 15) // 16):
+            raise ValueError(f"{spec.src!r} does not hold {spec.n_bits} bits")
+        if (spec.dst is None) != (spec.kind == LearnSpec.OUTPUT):
+            raise ValueError(f"{spec!r} goes nowhere, or too far")
+        head = _U16.pack(spec.n_bits | spec.kind << 11 | (self._constant if isinstance(spec.src, bytes) else 0))
+        src = spec.src if isinstance(spec.src, bytes) else self._write_bits(spec.src)
+        return head + src + (self._write_bits(spec.dst) if spec.dst else b"")
+
+    def _write_bits(self, bits: Bits) -> bytes:
+        return REFERENCE.write(bits.field) + _U16.pack(bits.ofs)
+
+
+LEARN_SPECS = LearnSpecs()
+
+
+@nicira_action(NiciraSubtype.LEARN)
+@dataclass(frozen=True, slots=True)
+class Learn(Action):
+    """Add a flow that is made of this packet (NXAST_LEARN); flag 1 sends flow_removed, 2 deletes it with this flow."""
+
+    idle_timeout: U16 = 0
+    hard_timeout: U16 = 0
+    priority: U16 = 0x8000
+    cookie: U64 = 0
+    flags: U16 = 0
+    table_id: Annotated[int, Int8ub, Padding(1)] = 1
+    fin_idle_timeout: U16 = 0
+    fin_hard_timeout: U16 = 0
+    specs: Annotated[tuple[LearnSpec, ...], LEARN_SPECS] = ()
+
+
+class ResultWire(Wire):
+    """The bit to write a result to: its offset, and the field, which is there only if the flags (12 before) say so."""
+
+    flag = 4
+
+    def read(self, reader: Reader) -> Bits | None:
+        """Take the offset, and the field if there is one."""
+        start = reader.claim(4, "where a result goes", "7.2.5")
+        (ofs,) = _U16.unpack_from(reader.data, start)
+        (flags,) = _U16.unpack_from(reader.data, start - 12)
+        if not flags & self.flag:
+            if ofs:
+                raise DecodeError(start, "a result that goes nowhere", "7.2.5")
+            return None
+        return Bits(REFERENCE.read(reader), ofs)
+
+    def write(self, value: Bits | None) -> bytes:
+        """Give both."""
+        return bytes(4) if value is None else _U16.pack(value.ofs) + bytes(2) + REFERENCE.write(value.field)
+
+
+RESULT = ResultWire()
+
+
+@nicira_action(NiciraSubtype.LEARN2)
+@dataclass(frozen=True, slots=True)
+class Learn2(Action):
+    """A Learn with a limit to its flows (NXAST_LEARN2); flag 4 stands for a `result_dst`, set if a flow was added."""
+
+    idle_timeout: U16 = 0
+    hard_timeout: U16 = 0
+    priority: U16 = 0x8000
+    cookie: U64 = 0
+    flags: U16 = 0
+    table_id: Annotated[int, Int8ub, Padding(1)] = 1
+    fin_idle_timeout: U16 = 0
+    fin_hard_timeout: U16 = 0
+    limit: U32 = 0
+    result_dst: Annotated[Bits | None, RESULT] = None
+    specs: Annotated[tuple[LearnSpec, ...], LEARN_SPECS] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.flags & ResultWire.flag) != (self.result_dst is not None):
+            raise ValueError(f"flags {self.flags:#x} with a result to {self.result_dst}")
+
+
+# To the controller, with properties
+
+
+class ControllerProperty(Structure):
+    """Base of what a Controller2 says."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownControllerProperty(ControllerProperty):
+    """A property that has no class."""
+
+    kind: int
+    body: bytes
+
+
+CONTROLLER_PROPERTY = Tlv("a property of a controller action", UnknownControllerProperty, "7.2.5", counts_padding=False)
+
+
+@wired("7.2.5")
+@dataclass(frozen=True, slots=True)
+class ToMaxLen(ControllerProperty):
+    """Send at most that many bytes."""
+
+    max_len: Annotated[int, Int16ub, Padding(2)]
+
+
+@wired("7.2.5")
+@dataclass(frozen=True, slots=True)
+class ToController(ControllerProperty):
+    """Send to the controllers of that id."""
+
+    controller_id: Annotated[int, Int16ub, Padding(2)]
+
+
+@wired("7.2.5")
+@dataclass(frozen=True, slots=True)
+class ToReason(ControllerProperty):
+    """Say why."""
+
+    reason: U8
+
+
+@wired("7.2.5")
+@dataclass(frozen=True, slots=True)
+class ToUserdata(ControllerProperty):
+    """Hand these bytes back."""
+
+    userdata: Annotated[bytes, GreedyBytes]
+
+
+@wired("7.2.5")
+@dataclass(frozen=True, slots=True)
+class ToPause(ControllerProperty):
+    """Stop here until a resume."""
+
+
+@wired("7.2.5")
+@dataclass(frozen=True, slots=True)
+class ToMeter(ControllerProperty):
+    """Have a meter limit it."""
+
+    meter_id: U32
+
+
+for _kind, _cls in enumerate((ToMaxLen, ToController, ToReason, ToUserdata, ToPause, ToMeter)):
+    CONTROLLER_PROPERTY.register(_kind.to_bytes(2, "big"), _cls)
+
+
+@nicira_action(NiciraSubtype.CONTROLLER2)
+@dataclass(frozen=True, slots=True)
+class Controller2(Action):
+    """Send the packet to controllers, as the properties say (NXAST_CONTROLLER2)."""
+
+    properties: Annotated[tuple[ControllerProperty, ...], Padding(6), Many(CONTROLLER_PROPERTY)] = ()
+
+
+# Encapsulation
+
+
+@dataclass(frozen=True, slots=True)
+class EdProperty:
+    """A property of an Encap or Decap: who defines it, which it is, and its bytes (ofp_ed_prop_header)."""
+
+    prop_class: int
+    kind: int
+    data: bytes
+
+
+class EdPropertyWire(Wire):
+    """A class, a kind and a length of 8 bits that counts these, then the data, padded to 8 bytes."""
+
+    _head = struct.Struct("!HBB")
+
+    def read(self, reader: Reader) -> EdProperty:
+        """Take a property and its padding."""
+        start = reader.claim(4, "the head of a property", "7.2.5")
+        prop_class, kind, length = self._head.unpack_from(reader.data, start)
+        if length < self._head.size:
+            raise DecodeError(start + 3, f"a property with a length of {length}", "7.2.5")
+        at = reader.claim(length - 4, "a property", "7.2.5")
+        reader.claim(-length % 8, "the padding of a property", "7.2.5")
+        return EdProperty(prop_class, kind, reader.data[at : start + length])
+
+    def write(self, value: EdProperty) -> bytes:
+        """Give a property and its padding."""
+        length = 4 + len(value.data)
+        return self._head.pack(value.prop_class, value.kind, length) + value.data + bytes(-length % 8)
+
+
+ED_PROPERTIES = Many(EdPropertyWire())
+
+
+@nicira_action(NiciraSubtype.ENCAP)
+@dataclass(frozen=True, slots=True)
+class Encap(Action):
+    """Put the packet into another of that type: namespace << 16 | type (NXAST_ENCAP)."""
+
+    header_size: U16
+    new_packet_type: U32
+    properties: Annotated[tuple[EdProperty, ...], ED_PROPERTIES] = ()
+
+
+@nicira_action(NiciraSubtype.DECAP)
+@dataclass(frozen=True, slots=True)
+class Decap(Action):
+    """Take the packet out of its outermost header; 0xfffe is the type that it has there (NXAST_DECAP)."""
+
+    new_packet_type: Annotated[int, Padding(2), Int32ub] = 0xFFFE
+    properties: Annotated[tuple[EdProperty, ...], ED_PROPERTIES] = ()

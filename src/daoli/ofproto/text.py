@@ -30,7 +30,7 @@ from daoli.ofproto.actions import (
     UnknownAction,
 )
 from daoli.ofproto.constants import TABLE_ALL, EtherType, FlowModFlags, IpProto, PortNo
-from daoli.ofproto.fields import BY_KEY
+from daoli.ofproto.fields import BY_KEY, key_of
 from daoli.ofproto.instructions import (
     ApplyActions,
     ClearActions,
@@ -42,7 +42,7 @@ from daoli.ofproto.instructions import (
     WriteMetadata,
 )
 from daoli.ofproto.match import Match
-from daoli.ofproto.nicira import Conjunction, RegLoad, RegMove, ResubmitTable
+from daoli.ofproto.nicira import Conjunction, RegLoad, RegLoad2, RegMove, ResubmitTable
 from daoli.ofproto.oxm import Oxm
 
 if TYPE_CHECKING:
@@ -164,12 +164,50 @@ _TYPE_WORDS: dict[int | None, str] = {
     EtherType.MPLS_MULTICAST: "mplsm",
 }
 
-# In the order Open vSwitch prints them, with its words; eth_type and ip_proto have gone into the protocol's word.
+# In the order Open vSwitch prints them, with its words; eth_type and ip_proto have gone into the protocol's word, which
+# stands behind the first of these.
+_EARLY = {
+    name: name
+    for name in (
+        "pkt_mark",
+        "recirc_id",
+        "dp_hash",
+        "conj_id",
+        "actset_output",
+        "ct_state",
+        "ct_zone",
+        "ct_mark",
+        "ct_label",
+        "ct_nw_src",
+        "ct_ipv6_src",
+        "ct_nw_dst",
+        "ct_ipv6_dst",
+        "ct_nw_proto",
+        "ct_tp_src",
+        "ct_tp_dst",
+        "packet_type",
+    )
+}
 _FIELD_WORDS = {
-    "pkt_mark": "pkt_mark",
-    "conj_id": "conj_id",
+    **_EARLY,
+    **{f"xxreg{number}": f"xxreg{number}" for number in range(4)},
+    **{f"xreg{number}": f"xreg{number}" for number in range(8)},
     **{f"reg{number}": f"reg{number}" for number in range(16)},
     "tunnel_id": "tun_id",
+    "tun_ipv4_src": "tun_src",
+    "tun_ipv4_dst": "tun_dst",
+    "tun_ipv6_src": "tun_ipv6_src",
+    "tun_ipv6_dst": "tun_ipv6_dst",
+    "tun_gbp_id": "tun_gbp_id",
+    "tun_gbp_flags": "tun_gbp_flags",
+    "tun_erspan_ver": "tun_erspan_ver",
+    "tun_erspan_idx": "tun_erspan_idx",
+    "tun_erspan_dir": "tun_erspan_dir",
+    "tun_erspan_hwid": "tun_erspan_hwid",
+    "tun_gtpu_flags": "gtpu_flags",
+    "tun_gtpu_msgtype": "gtpu_msgtype",
+    "tun_flags": "tun_flags",
+    **{f"tun_metadata{number}": f"tun_metadata{number}" for number in range(64)},
     "metadata": "metadata",
     "in_port": "in_port",
     "vlan_vid": "vlan_vid",
@@ -182,6 +220,8 @@ _FIELD_WORDS = {
     "ipv6_flabel": "ipv6_label",
     "arp_spa": "arp_spa",
     "arp_tpa": "arp_tpa",
+    **{name: name for name in ("nsh_flags", "nsh_ttl", "nsh_mdtype", "nsh_np", "nsh_spi", "nsh_si")},
+    **{f"nsh_c{number}": f"nsh_c{number}" for number in (1, 2, 3, 4)},
     "ipv4_src": "nw_src",
     "ipv4_dst": "nw_dst",
     "arp_op": "arp_op",
@@ -192,9 +232,12 @@ _FIELD_WORDS = {
     "nxm_nx_arp_tha": "arp_tha",
     "ip_dscp": "nw_tos",
     "ip_ecn": "nw_ecn",
+    "ip_ttl": "nw_ttl",
     "mpls_label": "mpls_label",
     "mpls_tc": "mpls_tc",
+    "mpls_ttl": "mpls_ttl",
     "mpls_bos": "mpls_bos",
+    "ip_frag": "nw_frag",
     "icmpv4_type": "icmp_type",
     "icmpv4_code": "icmp_code",
     "icmpv6_type": "icmp_type",
@@ -202,12 +245,17 @@ _FIELD_WORDS = {
     "ipv6_nd_target": "nd_target",
     "ipv6_nd_sll": "nd_sll",
     "ipv6_nd_tll": "nd_tll",
+    "nd_reserved": "nd_reserved",
+    "nd_options_type": "nd_options_type",
     "tcp_src": "tp_src",
     "tcp_dst": "tp_dst",
     "udp_src": "tp_src",
     "udp_dst": "tp_dst",
     "sctp_src": "tp_src",
     "sctp_dst": "tp_dst",
+    "tcp_flags": "tcp_flags",
+    "oxm_of_tcp_flags": "tcp_flags",
+    "nxm_nx_tcp_flags": "tcp_flags",
 }
 _RANK = {name: rank for rank, name in enumerate(_FIELD_WORDS)}
 
@@ -216,8 +264,9 @@ def match_text(match: Match, priority: int = DEFAULT_PRIORITY) -> str:
     """Give a match as Open vSwitch does, with the flow's priority before it."""
     words = [] if priority == DEFAULT_PRIORITY else [f"priority={priority}"]
     protocol, spent = _protocol(match)
-    oxms = sorted((oxm for oxm in match if oxm.name not in spent), key=lambda oxm: _RANK.get(oxm.name, len(_RANK)))
-    early = [oxm for oxm in oxms if oxm.name in ("pkt_mark", "conj_id")]
+    shown = [oxm for oxm in match if oxm.name not in spent and oxm != _ETHERNET]
+    oxms = sorted(shown, key=lambda oxm: _RANK.get(oxm.name, len(_RANK)))
+    early = [oxm for oxm in oxms if oxm.name in _EARLY]
     words += map(_oxm_text, early)
     words += [protocol] if protocol else []
     words += [_oxm_text(oxm) for oxm in oxms if oxm not in early]
@@ -232,6 +281,9 @@ def _protocol(match: Match) -> tuple[str, tuple[str, ...]]:
     return (_TYPE_WORDS[eth_type], ("eth_type",)) if eth_type in _TYPE_WORDS else ("", ())
 
 
+_ETHERNET = Oxm.of("packet_type", 0)  # goes without saying
+
+
 def _oxm_text(oxm: Oxm) -> str:
     field = oxm.field
     if field is None:
@@ -239,14 +291,23 @@ def _oxm_text(oxm: Oxm) -> str:
     if field.name == "vlan_vid":
         return _vlan_text(oxm)
     word, mask = _FIELD_WORDS.get(field.name, field.name), oxm.mask
-    value = field.format(oxm.value)
-    if field.name == "in_port":
+    value = oxm.text(field)
+    if mask is not None and not any(mask):
+        return word if field.elastic else f"{word}={value}"
+    if field.elastic and mask is not None and set(mask) == {0xFF}:
+        value = field.format(oxm.value)
+    if field.name in ("in_port", "actset_output"):
         value = port_text(int.from_bytes(oxm.value, "big"))
     if field.name == "ip_dscp":
         value = str(oxm.value[0] << 2)
-    if field.name == "ipv6_flabel" and mask is None:
-        value = f"0x{oxm.value.hex()[3:]}"
-    return f"{word}={value}" if mask is None else f"{word}={value}/{field.format_mask(mask)}"
+    if field.name == "ipv6_flabel":
+        value = f"0x{oxm.value.hex()[3:]}" + (f"/0x{mask.hex()[3:]}" if mask else "")
+    if field.name in _HEX_ZERO and value == "0":
+        value = "0x0"
+    return f"{word}={value}"
+
+
+_HEX_ZERO = ("nsh_spi", "nsh_c1", "nsh_c2", "nsh_c3", "nsh_c4")
 
 
 def _vlan_text(oxm: Oxm) -> str:
@@ -268,16 +329,20 @@ def _output(action: Output) -> str:
     return f"output:{name}" if name.isdecimal() else name
 
 
-def _set_field(action: SetField) -> str:
-    field, mask = action.oxm.field, action.oxm.mask
+def _set_field(action: SetField | RegLoad2) -> str:
+    oxm = action.oxm
+    field, mask = oxm.field, oxm.mask
     if field is None:
-        return f"set_field:{action.oxm.payload.hex()}->{action.oxm.name}"
-    value = field.format(action.oxm.value) + (f"/{field.format_mask(mask)}" if mask is not None else "")
+        return f"set_field:{oxm.payload.hex()}->{oxm.name}"
+    value = field.format(oxm.value) + (f"/{field.format_mask(mask)}" if mask is not None else "")
     return f"set_field:{value}->{_SET_WORDS.get(field.name, field.name)}"
 
 
 _SET_WORDS = {
     "tunnel_id": "tun_id",
+    "tun_ipv4_src": "tun_src",
+    "tun_ipv4_dst": "tun_dst",
+    "ip_ttl": "nw_ttl",
     "ipv4_src": "ip_src",
     "ipv4_dst": "ip_dst",
     "ip_ecn": "nw_ecn",
@@ -292,22 +357,30 @@ _SET_WORDS = {
 }
 
 
-def _bits(header: int, offset: int, n_bits: int) -> str:
+def bits_text(reference: int, offset: int, n_bits: int) -> str:
     """Name some bits of a field, as moves and loads do."""
-    field = BY_KEY.get(header >> 9)
-    name, width = (field.symbol, field.bits) if field else (f"{header:#010x}", 0)
+    field = BY_KEY.get(key_of(reference))
+    name, width = (field.symbol, field.bits) if field else (f"{reference:#010x}", 0)
+    if field and field.elastic:
+        width = 8 * (reference & 0xFF)
     if offset == 0 and n_bits == width:
         return f"{name}[]"
     return f"{name}[{offset}]" if n_bits == 1 else f"{name}[{offset}..{offset + n_bits - 1}]"
 
 
 def _move(action: RegMove) -> str:
-    source = _bits(action.src, action.src_ofs, action.n_bits)
-    return f"move:{source}->{_bits(action.dst, action.dst_ofs, action.n_bits)}"
+    source = bits_text(action.src, action.src_ofs, action.n_bits)
+    return f"move:{source}->{bits_text(action.dst, action.dst_ofs, action.n_bits)}"
+
+
+def slice_text(reference: int, ofs_nbits: int) -> str:
+    """Name the bits of a field that an `ofs_nbits` means."""
+    return bits_text(reference, ofs_nbits >> 6, (ofs_nbits & 0x3F) + 1)
 
 
 def _load(action: RegLoad) -> str:
-    return f"load:{action.value:#x}->{_bits(action.dst, action.ofs_nbits >> 6, (action.ofs_nbits & 0x3F) + 1)}"
+    value = f"{action.value:#x}" if action.value else "0"
+    return f"load:{value}->{slice_text(action.dst, action.ofs_nbits)}"
 
 
 def _resubmit(action: ResubmitTable) -> str:
@@ -335,15 +408,26 @@ _ACTIONS: dict[type[Action], Callable[..., str]] = {
     RegMove: _move,
     RegLoad: _load,
     ResubmitTable: _resubmit,
+    RegLoad2: _set_field,
     Conjunction: lambda action: f"conjunction({action.id},{action.clause + 1}/{action.n_clauses})",
     UnknownAction: lambda action: f"action_{action.kind}({action.body.hex()})",
 }
 
 
+def words(cls: type[Action]) -> Callable[[Callable[..., str]], Callable[..., str]]:
+    """Make a function the words of a class of actions."""
+
+    def declare(say: Callable[..., str]) -> Callable[..., str]:
+        _ACTIONS[cls] = say
+        return say
+
+    return declare
+
+
 def action_text(action: Action) -> str:
     """Give one action as Open vSwitch does."""
-    words = _ACTIONS.get(type(action))
-    return words(action) if words else repr(action)
+    say = _ACTIONS.get(type(action))
+    return say(action) if say else repr(action)
 
 
 def actions_text(actions: Iterable[Action]) -> str:
