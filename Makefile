@@ -1,6 +1,7 @@
 # make demo, make test: see README.md.   Every target prepares what it needs.
-.PHONY: help setup demo test check unit e2e bench format clean
+.PHONY: help setup demo test check unit e2e bench fuzz docs format clean
 BIN := .venv/bin
+SECONDS := 600
 
 help:            ## this list
 	@sed -n 's/^\([a-z0-9]*\): .*## /  make \1\t/p' Makefile | expand -t 16
@@ -23,13 +24,24 @@ e2e: setup       ## end-to-end tests only (root)
 	@$(BIN)/python -m pytest -q -m e2e
 
 bench: setup     ## the benchmarks; figures are kept in bench/RESULTS.md
+	-@scripts/setup bench  # without its peer the codec is measured alone, and says so
 	@$(BIN)/python bench/codec.py
 	@$(BIN)/python bench/flow_setup.py
+
+fuzz: setup      ## fuzz the decoder and the connection, led by coverage (SECONDS=600)
+	@scripts/setup fuzz
+	@mkdir -p build/fuzz/corpus
+	@$(BIN)/python -m fuzz.fuzz_decode -max_total_time=$(SECONDS) -max_len=4096 -artifact_prefix=build/fuzz/ \
+	    -print_final_stats=1 build/fuzz/corpus fuzz/corpus
+
+docs: setup      ## build the documentation into site/
+	@scripts/setup docs
+	@$(BIN)/python -m mkdocs build --strict --quiet && echo "site/index.html"
 
 format: setup    ## rewrite the sources in the house style
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 clean:           ## remove labs that still run, the virtual environment and caches
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m daoli.lab down --all
-	@rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	@rm -rf .venv build dist site src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
