@@ -224,12 +224,12 @@ def test_power_off_kills_all(create: Callable[..., Lab]) -> None:
     lab = create()
     host = lab.hosts["h1"]
     running = [lab.place(place).popen(["sleep", "86408"]) for place in ("h1", "h1/c1", "h1/c2")]
-    other = lab.hosts["h2"].popen(["sleep", "86408"])
-    host.power_off()
-    assert [process.wait(5) for process in running] == [-signal.SIGKILL] * 3
-    assert not host.is_on
-    assert other.poll() is None
-    other.kill()
+    with lab.hosts["h2"].popen(["sleep", "86408"]) as other:
+        wait_until(lambda: processes(host).count("sleep 86408") == len(running))
+        host.power_off()
+        assert [process.wait(5) for process in running] == [-signal.SIGKILL] * 3
+        assert not host.is_on
+        assert other.poll() is None
     with pytest.raises(LabError, match="h1 is switched off"):
         host.exec(["true"])
     host.power_off()
