@@ -76,11 +76,16 @@ class Listener:
                 except ConnectionError:
                     continue
 
-    def ofctl(self, command: str, *arguments: str, stdin: str = "") -> list[bytes]:
-        """Run an ovs-ofctl command against this switch, and give the messages that it sent."""
+    def ofctl(self, command: str, *more: str) -> list[bytes]:
+        """Run an ovs-ofctl command (an option may stand before it) against this switch; give the messages it sent."""
+        arguments = list(more)
         self.heard.clear()
-        words = ["ovs-ofctl", "-O", "OpenFlow13", "--no-names", command, f"unix:{self.path}", *arguments]
-        done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False, timeout=20)
+        options = [command] if command.startswith("--") else []
+        if options:
+            command, *arguments = arguments
+        target = f"unix:{self.path}"
+        words = ["ovs-ofctl", "-O", "OpenFlow13", "--no-names", *options, command, target, *arguments]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20)
         if done.returncode or done.stderr:
             raise AssertionError(f"{' '.join(words)}: {done.stderr}")
         return list(self.heard)

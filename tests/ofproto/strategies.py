@@ -158,11 +158,6 @@ def _(con: Nested) -> st.SearchStrategy[Any]:
 
 
 @values.register
-def _(con: Tally) -> st.SearchStrategy[Any]:
-    return st.lists(values(con.item), max_size=5).map(tuple)
-
-
-@values.register
 def _(con: Fill) -> st.SearchStrategy[Any]:
     sizes = st.sampled_from([-con.after % 8, -con.after % 8 + 8])
     return sizes.flatmap(lambda size: st.binary(min_size=size, max_size=size))
@@ -203,6 +198,7 @@ _flow_updates = st.one_of(
 )
 
 ALIKE: dict[type[Construct], st.SearchStrategy[Any]] = {
+    Tally: st.lists(_u16, max_size=5).map(tuple),
     Reference: _references,
     LearnSpecs: st.lists(_learn_specs(), max_size=3).map(tuple),
     ResultWire: st.none() | _bits,

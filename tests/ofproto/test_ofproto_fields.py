@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daoli.ofproto import FIELDS, Field, OxmClass, field_named
-from daoli.ofproto.fields import BY_KEY
+from daoli.ofproto.fields import BY_KEY, key_of
 
 fields = st.sampled_from(list(FIELDS.values()))
 
@@ -46,6 +46,18 @@ def test_headers() -> None:
     assert field_named("reg7").header == 0x00010E04
     assert field_named("nxm_of_arp_op").header == 0x00001E02
     assert field_named("nxm_nx_arp_sha").header == 0x00012206
+    assert field_named("xreg7").header == 0x80010E08
+    assert field_named("ct_state").masked_header == 0x0001D308
+    assert field_named("nsh_spi").header == 0xFFFF0808
+    assert field_named("nsh_spi").reference == 0xFFFF0808005AD650
+    assert field_named("reg7").reference == field_named("reg7").header
+    assert field_named("tcp_flags").masked_header == 0xFFFF5508
+
+
+def test_keys() -> None:
+    """A field is found by what an action names it by."""
+    for field in FIELDS.values():
+        assert BY_KEY[key_of(field.reference)] == field
 
 
 def test_unique() -> None:
@@ -85,12 +97,42 @@ def test_values_read_as_written(field: Field, data: st.DataObject) -> None:
         ("ipv4_dst", "10.0.0.1", "10.0.0.1"),
         ("ipv6_dst", "fe80:0::1", "fe80::1"),
         ("reg0", 255, "0xff"),
+        ("reg0", 0, "0"),
+        ("tcp_flags", 0x12, "syn|ack"),
+        ("tcp_flags", "fin|[800]", "fin|[800]"),
+        ("tcp_flags", 0, "0"),
+        ("tcp_flags", "2", "syn"),
+        ("ct_state", "trk|dnat", "trk|dnat"),
+        ("ct_state", 0x120, "0x120"),
+        ("ip_frag", "later", "later"),
+        ("ip_frag", 2, "0x2"),
+        ("packet_type", "(1,0x894f)", "(1,0x894f)"),
     ],
 )
 def test_format(name: str, value: int | str, text: str) -> None:
     """Values are written as Open vSwitch writes them."""
     field = field_named(name)
     assert field.format(field.pack(value)) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "mask", "text"),
+    [
+        ("tcp_flags", 2, 0x12, "+syn-ack"),
+        ("ct_state", 0, 1, "-new"),
+        ("ct_state", 0x100, 0x100, "0x100/0x100"),
+        ("tun_flags", 0, 0, "0/0"),
+        ("ip_frag", 0, 2, "not_later"),
+        ("ip_frag", 2, 2, "0x2/0x2"),
+        ("ct_tp_dst", 0x100, 0xFF00, "0x100/0xff00"),
+        ("tun_ipv4_dst", "10.0.0.0", "255.0.0.0", "10.0.0.0/8"),
+        ("ct_mark", 0, 15, "0/0xf"),
+    ],
+)
+def test_format_masked(name: str, value: int | str, mask: int | str, text: str) -> None:
+    """A value with a mask is words where Open vSwitch has words for it."""
+    field = field_named(name)
+    assert field.format_masked(field.pack(value), field.pack(mask)) == text
 
 
 @pytest.mark.parametrize(
@@ -123,6 +165,10 @@ def test_format_mask(name: str, mask: int | str, text: str) -> None:
         ("eth_src", "02:00:00:00:00:0g", "eth_src cannot be '02:00:00:00:00:0g'"),
         ("ipv4_src", "10.0.0.256", "ipv4_src cannot be '10.0.0.256'"),
         ("ipv4_src", "::1", "ipv4_src takes 4 bytes, not 16"),
+        ("tcp_flags", "syn|nak", "tcp_flags cannot be 'syn|nak'"),
+        ("ip_frag", "some", "ip_frag cannot be 'some'"),
+        ("packet_type", "(1)", r"packet_type cannot be '\(1\)'"),
+        ("tun_metadata0", bytes(125), "tun_metadata0 takes 124 bytes, not 125"),
     ],
 )
 def test_pack_refuses(name: str, value: int | bytes | str, words: str) -> None:

@@ -32,6 +32,19 @@ def test_round_trip(oxm: Oxm) -> None:
         ("vlan_vid", (0x1005, 0x1FFF), 0x80000C02, "1005"),
         ("ipv6_src", "fe80::/10", 0x80003520, "fe80" + "00" * 14 + "ffc0" + "00" * 14),
         ("reg0", (5, 0xFF), 0x00010108, "00000005000000ff"),
+        ("nsh_spi", 5, 0xFFFF0808, "005ad65000000005"),
+        ("nsh_c1", "5/0xf", 0xFFFF0D0C, "005ad650000000050000000f"),
+        ("tcp_flags", "+syn-ack", 0xFFFF5508, "4f4e460000020012"),
+        ("tcp_flags", "syn|ack", 0xFFFF5406, "4f4e46000012"),
+        ("ct_state", "+trk+est-new", 0x0001D308, "0000002200000023"),
+        ("ip_frag", "not_later", 0x00013502, "0002"),
+        ("ip_frag", "later", 0x00013401, "03"),
+        ("tun_metadata0", 0x1234, 0x00015002, "1234"),
+        ("tun_metadata0", 0, 0x00015001, "00"),
+        ("tun_metadata0", bytes(5), 0x00015005, "0000000000"),
+        ("tun_metadata5", (1, 0xFFF), 0x00015B04, "00010fff"),
+        ("tun_metadata5", "0x1000/0xf000", 0x00015B04, "1000f000"),
+        ("xreg1", 7, 0x80010208, "0000000000000007"),
     ],
 )
 def test_of(name: str, value: MaskedValue, header: int, payload: str) -> None:
@@ -49,6 +62,9 @@ def test_of(name: str, value: MaskedValue, header: int, payload: str) -> None:
         ("ipv4_dst", "10.0.0.0/33", "a prefix of at most 32 bits, not 33"),
         ("ipv4_dst", "10.0.0.0/x", "ipv4_dst cannot be 'x'"),
         ("ipv4_dst", "10.0.0.0/", "ipv4_dst cannot be ''"),
+        ("ct_state", "+trk+2", r"ct_state cannot be '\+trk\+2'"),
+        ("ct_state", "+track", "ct_state cannot be 'track'"),
+        ("recirc_id", "5/7", "recirc_id cannot be masked"),
     ],
 )
 def test_of_refuses(name: str, value: MaskedValue, words: str) -> None:
@@ -65,6 +81,37 @@ def test_parts() -> None:
     assert (exact.name, exact.value, exact.mask, str(exact)) == ("in_port", b"\0\0\0\3", None, "in_port=3")
     unknown = Oxm(0x12340402, b"ab")
     assert (unknown.name, unknown.field, unknown.value, str(unknown)) == ("oxm_1234_2", None, b"ab", "oxm_1234_2=6162")
+
+
+def test_experimenter() -> None:
+    """An experimenter's id is no part of the value, and tells its fields from another's of the same number."""
+    oxm = Oxm.of("nsh_c1", "5/0xf")
+    assert (oxm.name, oxm.value, oxm.mask) == ("nsh_c1", b"\0\0\0\5", b"\0\0\0\x0f")
+    other = Oxm(oxm.header, b"\xde\xad\xbe\xef" + oxm.payload[4:])
+    assert (other.field, other.value, other.mask) == (None, oxm.value, oxm.mask)
+    short = Oxm(0xFFFF0002, b"\x23\x20")  # would be Nicira's id with two zeros before it
+    assert (short.field, short.value) == (None, b"")
+    assert OXM.parse(OXM.write(short)) == short
+
+
+@pytest.mark.parametrize(
+    ("header", "size"),
+    [
+        (0xFFFF0807, 7),  # nsh_spi
+        (0xFFFF090B, 11),
+        (0x00015000, 0),  # tun_metadata0, exact
+        (0x0001507D, 125),
+        (0x000150FF & ~0x100, 255),
+        (0x00015103, 3),  # the same with a mask
+        (0x000151FA, 250),
+        (0x80010E04, 4),  # xreg7
+    ],
+)
+def test_wrong_length_of_extensions(header: int, size: int) -> None:
+    """A field of any length has one that it may have, and an experimenter's counts the id."""
+    payload = (b"\0\x5a\xd6\x50" if header >> 16 == 0xFFFF else b"") + bytes(255)
+    with pytest.raises(DecodeError, match="with a length of"):
+        OXM.parse(header.to_bytes(4, "big") + payload[:size])
 
 
 @pytest.mark.parametrize("length", [0, 3, 5, 8, 255])

@@ -345,7 +345,7 @@ class NiciraDecTtl(Action):
 class DecTtlCntIds(Action):
     """Decrement the TTL; where it ends, the packet goes to the controllers of these ids (NXAST_DEC_TTL_CNT_IDS)."""
 
-    cnt_ids: Annotated[tuple[int, ...], Tally(Int16ub, 4, "7.2.5")]
+    cnt_ids: Annotated[tuple[int, ...], Tally(4, "7.2.5")]
 
 
 @nicira_action(NiciraSubtype.DEC_NSH_TTL)

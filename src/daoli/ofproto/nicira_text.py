@@ -57,25 +57,19 @@ from daoli.ofproto.nicira import (
     ToUserdata,
     UnknownControllerProperty,
 )
-from daoli.ofproto.text import action_text, bits_text, port_text, slice_text, words
-
-
-def _port(port: int) -> str:
-    """Name a port of 16 bits: the reserved ones stand at its end too (0xfff8 is IN_PORT)."""
-    return port_text(port | 0xFFFF_0000 if port >= PortNo.MAX & 0xFFFF else port)
-
+from daoli.ofproto.text import action_text, bits_text, port16_text, slice_text, words
 
 # Going elsewhere
 
 
 @words(Resubmit)
 def _resubmit(action: Resubmit) -> str:
-    return f"resubmit:{_port(action.in_port)}"
+    return f"resubmit:{port16_text(action.in_port)}"
 
 
 @words(ResubmitTableCt)
 def _resubmit_ct(action: ResubmitTableCt) -> str:
-    port = "" if action.in_port == PortNo.IN_PORT & 0xFFFF else _port(action.in_port)
+    port = "" if action.in_port == PortNo.IN_PORT & 0xFFFF else port16_text(action.in_port)
     table = "" if action.table_id == TABLE_ALL else str(action.table_id)
     return f"resubmit({port},{table},ct)"
 
@@ -88,7 +82,7 @@ def _output_reg(action: OutputReg | OutputReg2) -> str:
 
 @words(OutputTrunc)
 def _output_trunc(action: OutputTrunc) -> str:
-    return f"output(port={_port(action.port)},max_len={action.max_len})"
+    return f"output(port={port16_text(action.port)},max_len={action.max_len})"
 
 
 @words(Controller)
@@ -176,7 +170,7 @@ def _sample(action: Sample | Sample2 | Sample3) -> str:
     ids = f"obs_domain_id={action.obs_domain_id},obs_point_id={action.obs_point_id}"
     text = f"probability={action.probability},collector_set_id={action.collector_set_id},{ids}"
     if not isinstance(action, Sample):
-        text += f",sampling_port={_port(action.sampling_port)}"
+        text += f",sampling_port={port16_text(action.sampling_port)}"
         text += {0: "", 1: ",ingress", 2: ",egress"}.get(action.direction, f",direction={action.direction}")
     return f"sample({text})"
 
@@ -229,7 +223,7 @@ def _bundle(action: Bundle | BundleLoad) -> str:
     if isinstance(action, BundleLoad):
         parts.append(slice_text(members.dst, members.ofs_nbits))
     name = "bundle_load" if isinstance(action, BundleLoad) else "bundle"
-    return f"{name}({','.join(parts)},members:{','.join(map(_port, members.ports))})"
+    return f"{name}({','.join(parts)},members:{','.join(map(port16_text, members.ports))})"
 
 
 @words(Multipath)

@@ -96,6 +96,11 @@ def port_text(port: int) -> str:
     return PortNo(port).name if PortNo.MAX < port <= PortNo.ANY and port in list(PortNo) else str(port)
 
 
+def port16_text(port: int) -> str:
+    """Name a port of 16 bits: the reserved ones stand at its end too (0xfff8 is IN_PORT)."""
+    return port_text(port | 0xFFFF_0000 if port >= PortNo.MAX & 0xFFFF else port)
+
+
 def describe(message: "Message") -> str:
     """Give a message as one line (a list of flows or ports has one line each)."""
     head = f"{message.title()} (xid={message.xid:#x})"
@@ -384,7 +389,7 @@ def _load(action: RegLoad) -> str:
 
 
 def _resubmit(action: ResubmitTable) -> str:
-    port = "" if action.in_port == PortNo.IN_PORT & 0xFFFF else str(action.in_port)
+    port = "" if action.in_port == PortNo.IN_PORT & 0xFFFF else port16_text(action.in_port)
     return f"resubmit:{port}" if action.table_id == TABLE_ALL and port else f"resubmit({port},{action.table_id})"
 
 

@@ -221,21 +221,20 @@ class Nested(Wire):
 
 
 class Tally(Wire):
-    """A u16 that counts the items behind it, after some padding."""
+    """A u16 that counts the numbers of 16 bits behind it, after some padding."""
 
-    def __init__(self, item: Construct, pad: int, clause: str) -> None:
+    def __init__(self, pad: int, clause: str) -> None:
         super().__init__()
-        self.item, self.pad, self.clause = item, pad, clause
-        self._read, self._write = reads(item), writes(item)
+        self.pad, self.clause = pad, clause
 
-    def read(self, reader: Reader) -> tuple[Any, ...]:
-        """Take the count, and so many items."""
+    def read(self, reader: Reader) -> tuple[int, ...]:
+        """Take the count, and so many numbers."""
         (count,) = _LENGTH.unpack_from(reader.data, reader.claim(2 + self.pad, "a count", self.clause))
-        return tuple([self._read(reader) for _ in range(count)])
+        return struct.unpack_from(f"!{count}H", reader.data, reader.claim(2 * count, "what was counted", self.clause))
 
-    def write(self, value: tuple[Any, ...]) -> bytes:
-        """Give the count and the items."""
-        return _LENGTH.pack(len(value)) + bytes(self.pad) + b"".join([self._write(item) for item in value])
+    def write(self, value: tuple[int, ...]) -> bytes:
+        """Give the count and the numbers."""
+        return _LENGTH.pack(len(value)) + bytes(self.pad) + struct.pack(f"!{len(value)}H", *value)
 
 
 class Fill(Wire):
