@@ -170,6 +170,7 @@ def test_add_and_remove(create: Callable[..., Lab]) -> None:
         assert lab.endpoint("h2/new").port == endpoint.port
         assert host.ofport(endpoint.port) > 1
         running = endpoint.popen(["sleep", "86409"])
+        wait_until(lambda: host.exec(["ip", "netns", "pids", "new"]).stdout)
         host.remove_endpoint("new")
         assert running.wait(5) == -signal.SIGKILL
         assert "new" not in host.endpoints
