@@ -36,7 +36,7 @@ fuzz: setup      ## fuzz the decoder and the connection, led by coverage (SECOND
 
 docs: setup      ## build the documentation into site/
 	@scripts/setup docs
-	@$(BIN)/python -m mkdocs build --strict --quiet && echo "site/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet && echo "site/index.html"
 
 format: setup    ## rewrite the sources in the house style
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
