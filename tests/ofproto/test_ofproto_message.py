@@ -328,13 +328,15 @@ def test_no_message_is_slow(name: str) -> None:
     """A message of 16 KiB is decoded or refused in 50 ms of CPU, however many things are in it."""
     data = HOSTILE[name]
     assert 16200 < len(data) <= 16384
-    spent = []
+    spent, message = 1.0, None
     for _ in range(3):
         start = process_time()
-        try_decode(data)
-        spent.append(process_time() - start)
-    assert min(spent) < 0.05
-    assert (try_decode(data) is None) == (name == "zero lengths")
+        message = try_decode(data)
+        spent = min(spent, process_time() - start)
+        if spent < 0.05:
+            break
+    assert spent < 0.05
+    assert (message is None) == (name == "zero lengths")
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -393,11 +395,15 @@ def sent(actions: bytes) -> bytes:
 def test_nothing_nests_deeply(nest: Callable[[int], bytes], size: int) -> None:
     """What may hold itself, and bytes could have do so thousands of times, is refused at a depth, and at once."""
     data = nest(size)
-    start = process_time()
     with pytest.raises(DecodeError, match="nested deeper than 32") as refusal:
         decode(data)
-    assert process_time() - start < 0.05
     check_refusal(refusal.value, len(data))
+    spent = []
+    for _ in range(3):
+        start = process_time()
+        assert try_decode(data) is None
+        spent.append(process_time() - start)
+    assert min(spent) < 0.05
 
 
 def test_depth() -> None:

@@ -4,7 +4,22 @@ import pytest
 from construct import Bytes, Int8ub, Int16ub
 
 from daoli.ofproto import DecodeError
-from daoli.ofproto.wire import U8, U16, U32, Counted, Many, Reader, Sized, Text, Wire, Words
+from daoli.ofproto.wire import (
+    MAX_DEPTH,
+    U8,
+    U16,
+    U32,
+    Counted,
+    Fill,
+    Many,
+    Nested,
+    Reader,
+    Sized,
+    Tally,
+    Text,
+    Wire,
+    Words,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +102,31 @@ def test_abstract() -> None:
 def test_aliases() -> None:
     """The short names are of the widths they say."""
     assert [hint.__metadata__[0].sizeof() for hint in (U8, U16, U32)] == [1, 2, 4]  # type: ignore[attr-defined]
+
+
+def test_nested_is_bounded() -> None:
+    """What stands within others of its kind is read to a depth, whatever encloses it, and no deeper."""
+    nested = Nested(Many(U8.__metadata__[0]), "9.9")
+    outer = Reader(b"ab", 0, 2, MAX_DEPTH - 1)
+    inner = outer.window(2, "both", "9.9")
+    assert inner.depth == MAX_DEPTH - 1
+    assert nested.read(inner) == (97, 98)
+    assert inner.at == inner.end
+    with pytest.raises(DecodeError, match=f"nested deeper than {MAX_DEPTH} at byte 1"):
+        nested.read(Reader(b"ab", 1, 2, MAX_DEPTH))
+
+
+def test_tally() -> None:
+    """Numbers are counted, not measured: what follows them is another's."""
+    assert Tally(1, "9.9").parse(bytes.fromhex("0002 00 0001 0002 ff")) == (1, 2)
+    assert Tally(1, "9.9").write((1, 2)) == bytes.fromhex("0002 00 0001 0002")
+    with pytest.raises(DecodeError, match="what was counted needs 4 bytes, 3 are left"):
+        Tally(1, "9.9").parse(bytes.fromhex("0002 00 000100"))
+
+
+def test_fill() -> None:
+    """Bytes that must fill 8s are refused if they do not."""
+    assert Fill(10).parse(bytes(6)) == bytes(6)
+    assert Fill(10).write(bytes(14)) == bytes(14)
+    with pytest.raises(ValueError, match="7 bytes after 10 do not fill 8s"):
+        Fill(10).write(bytes(7))
