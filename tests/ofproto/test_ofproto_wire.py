@@ -106,7 +106,7 @@ def test_aliases() -> None:
 
 def test_nested_is_bounded() -> None:
     """What stands within others of its kind is read to a depth, whatever encloses it, and no deeper."""
-    nested = Nested(Many(U8.__metadata__[0]), "9.9")
+    nested = Nested(Many(Int8ub), "9.9")
     outer = Reader(b"ab", 0, 2, MAX_DEPTH - 1)
     inner = outer.window(2, "both", "9.9")
     assert inner.depth == MAX_DEPTH - 1
