@@ -1,6 +1,8 @@
 """Multipart messages."""
 
 import pytest
+from tests.ofproto.examples import EXAMPLES
+from tests.ofproto.oracles import ovs_lines
 
 from daoli.ofproto import (
     AggregateStatsReply,
@@ -15,7 +17,11 @@ from daoli.ofproto import (
     MultipartType,
     Port,
     PortDescReply,
+    PortNo,
+    PortStats,
+    PortStatsReply,
     PortStatsRequest,
+    TableStats,
     TableStatsReply,
     UnknownMultipartReply,
     UnknownMultipartRequest,
@@ -74,11 +80,33 @@ def test_text() -> None:
         "MULTIPART_REPLY PORT_DESC (xid=0x0): \n  1(eth0) addr=00:00:00:00:00:00 config=0x0 state=0x0"
     )
     assert str(FlowStatsRequest(cookie=0xDA)) == (
-        "MULTIPART_REQUEST FLOW (xid=0x0): flags=0 table_id=255 out_port=ANY out_group=4294967295 cookie=0xda "
+        "MULTIPART_REQUEST FLOW (xid=0x0): table_id=255 out_port=ANY out_group=4294967295 cookie=0xda "
         "cookie_mask=0x0 match=any"
     )
-    assert str(PortStatsRequest()) == "MULTIPART_REQUEST PORT_STATS (xid=0x0): flags=0 port_no=ANY"
+    assert str(PortStatsRequest()) == "MULTIPART_REQUEST PORT_STATS (xid=0x0): port_no=ANY"
+    assert str(PortStatsRequest(flags=1)) == "MULTIPART_REQUEST PORT_STATS (xid=0x0): flags=1 port_no=ANY"
     assert str(UnknownMultipartRequest(99)).startswith("MULTIPART_REQUEST 99 (xid=0x0)")
+
+
+@pytest.mark.ovs
+@pytest.mark.parametrize(
+    "message",
+    [
+        *(EXAMPLES[cls] for cls in (PortStatsReply, AggregateStatsReply, PortStatsRequest)),
+        PortStatsReply((PortStats(PortNo.LOCAL, 2**64 - 1, duration_sec=7), PortStats(12, duration_sec=2**32 - 1))),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_ovs_prints_the_same(message: Message) -> None:
+    """Open vSwitch prints the counters of ports and the sums of flows just as we do."""
+    assert ovs_lines(message.encode()) == [line.strip() for line in message.detail().split("\n")]
+
+
+def test_table_text() -> None:
+    """A table's counters are a line."""
+    assert str(TableStatsReply((TableStats(1, 2, 3, 4),))) == (
+        "MULTIPART_REPLY TABLE (xid=0x0): \n  table 1: active=2, lookup=3, matched=4"
+    )
 
 
 def test_type_is_declared_once() -> None:

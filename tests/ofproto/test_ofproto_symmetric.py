@@ -43,3 +43,11 @@ def test_two_bitmaps() -> None:
 def test_error_text() -> None:
     """An error is shown by its names."""
     assert str(Error(5, 1, b"\1\2", xid=3)) == "ERROR (xid=0x3): FLOW_MOD_FAILED/TABLE_FULL data=0102"
+
+
+def test_experimenters_error() -> None:
+    """An experimenter's error begins its data with who defines the code."""
+    error = Error(0xFFFF, 2300, bytes.fromhex("4f4e4600 04"))
+    assert error.experimenter == 0x4F4E4600
+    assert "2300 experimenter=0x4f4e4600 data=4f4e460004" in str(error)
+    assert Error(1, 2, b"data").experimenter is None

@@ -19,7 +19,7 @@ from daoli.ofproto.match import EVERY_PACKET, MATCH, Match
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.ports import Port
 from daoli.ofproto.record import Structure, wired
-from daoli.ofproto.text import flow_text
+from daoli.ofproto.text import counter_text, duration_text, flow_text, port_text
 from daoli.ofproto.wire import U16, U32, U64, Many, Reader, Sized, Text
 
 _HEAD = struct.Struct("!HH4x")
@@ -51,6 +51,11 @@ class Multipart(Message):
     def read_part(cls, reader: Reader, flags: int, xid: int, version: int) -> "Multipart":
         """Take the body of a message of this class."""
         return cls(*cls.wire.values(reader), flags=flags, xid=xid, version=version)
+
+    def detail(self) -> str:
+        """Say what is in the message; flags only if there are any."""
+        text = Message.detail(self)
+        return text.removeprefix("flags=0").lstrip()
 
     def title(self) -> str:
         """Name the message and what it is about."""
@@ -246,6 +251,10 @@ class TableStats(Structure):
     lookup_count: U64 = 0
     matched_count: U64 = 0
 
+    def __str__(self) -> str:
+        counters = f"active={self.active_count}, lookup={self.lookup_count}, matched={self.matched_count}"
+        return f"table {self.table_id}: {counters}"
+
 
 @multipart_reply(MultipartType.TABLE, "7.3.5.4")
 @dataclass(frozen=True, slots=True)
@@ -253,6 +262,10 @@ class TableStatsReply(Multipart):
     """The counters of tables."""
 
     tables: Annotated[tuple[TableStats, ...], Many(TableStats.wire)] = ()
+
+    def detail(self) -> str:
+        """Show a table on each line."""
+        return "".join(f"\n  {table}" for table in self.tables)
 
 
 @multipart_request(MultipartType.PORT_STATS, "7.3.5.6")
@@ -284,6 +297,31 @@ class PortStats(Structure):
     duration_sec: U32 = 0
     duration_nsec: U32 = 0
 
+    def __str__(self) -> str:
+        received = {
+            "pkts": self.rx_packets,
+            "bytes": self.rx_bytes,
+            "drop": self.rx_dropped,
+            "errs": self.rx_errors,
+            "frame": self.rx_frame_err,
+            "over": self.rx_over_err,
+            "crc": self.rx_crc_err,
+        }
+        sent = {
+            "pkts": self.tx_packets,
+            "bytes": self.tx_bytes,
+            "drop": self.tx_dropped,
+            "errs": self.tx_errors,
+            "coll": self.collisions,
+        }
+        rx, tx = (
+            ", ".join(f"{name}={counter_text(value)}" for name, value in counters.items())
+            for counters in (received, sent)
+        )
+        duration = duration_text(self.duration_sec, self.duration_nsec)
+        lived = "" if duration == "?" else f"\n  duration={duration}"
+        return f"port {port_text(self.port_no):>2}: rx {rx}\n  tx {tx}{lived}"
+
 
 @multipart_reply(MultipartType.PORT_STATS, "7.3.5.6")
 @dataclass(frozen=True, slots=True)
@@ -291,6 +329,10 @@ class PortStatsReply(Multipart):
     """The counters of ports."""
 
     ports: Annotated[tuple[PortStats, ...], Many(PortStats.wire)] = ()
+
+    def detail(self) -> str:
+        """Show a port on three lines."""
+        return f"{len(self.ports)} ports" + "".join(f"\n  {port}" for port in self.ports)
 
 
 @multipart_request(MultipartType.PORT_DESC, "7.3.5.7")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from construct import GreedyBytes
 
-from daoli.ofproto.constants import HelloElementType, MessageType, error_name
+from daoli.ofproto.constants import ErrorType, HelloElementType, MessageType, error_name
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.tlv import Tlv
@@ -86,9 +86,16 @@ class Error(Message):
     code: U16
     data: Annotated[bytes, GreedyBytes] = b""
 
+    @property
+    def experimenter(self) -> int | None:
+        """Who defines the code of an experimenter's error, if it is one; the id is the first of its data."""
+        return int.from_bytes(self.data[:4], "big") if self.type == ErrorType.EXPERIMENTER else None
+
     def detail(self) -> str:
         """Name the error and show its data."""
-        return f"{error_name(self.type, self.code)} data={self.data.hex()}"
+        who = self.experimenter
+        by = "" if who is None else f" experimenter={who:#x}"
+        return f"{error_name(self.type, self.code)}{by} data={self.data.hex()}"
 
 
 @message(MessageType.ECHO_REQUEST, "7.5.2")
