@@ -1,0 +1,344 @@
+"""The emulated switch at the other end of a channel: all that it is asked and told, over TCP and TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from tests.datapath.certificates import authority
+from tests.datapath.scripted_switch import LONG, Recorder
+from tests.routing.frames import ipv4
+
+from daoli.datapath import Datapath, DatapathError, RequestFailed, client_context, serve, server_context
+from daoli.datapath.emulated import EmulatedSwitch, Sent
+from daoli.ofproto import (
+    AggregateStatsRequest,
+    ApplyActions,
+    BadRequestCode,
+    ControllerRole,
+    DescRequest,
+    EchoRequest,
+    ErrorType,
+    FeaturesRequest,
+    FlowMod,
+    FlowModCommand,
+    FlowModFlags,
+    FlowRemoved,
+    FlowRemovedReason,
+    FlowStatsRequest,
+    GetConfigRequest,
+    GroupFeaturesRequest,
+    GroupMod,
+    Hello,
+    Match,
+    Message,
+    Output,
+    PacketIn,
+    PacketInReason,
+    PacketOut,
+    Port,
+    PortDescRequest,
+    PortNo,
+    PortReason,
+    PortStatsRequest,
+    PortStatus,
+    RoleRequestFailedCode,
+    SetAsync,
+    SetConfig,
+    TableStatsRequest,
+    UnknownExperimenter,
+)
+
+FRAME = ipv4(bytes(5) + b"\1", bytes(5) + b"\2", bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2]))
+MISS = FlowMod(priority=0, instructions=(ApplyActions((Output(PortNo.CONTROLLER),)),))
+
+
+class Bench:
+    """An emulated switch with ports 1 and 2, and the handle that the controller has of it."""
+
+    def __init__(self, switch: EmulatedSwitch, handler: Recorder) -> None:
+        self.switch = switch
+        self.handler = handler
+
+    @property
+    def datapath(self) -> Datapath:
+        """The controller's handle."""
+        return self.handler.datapaths[-1]
+
+    async def news(self, count: int = 1) -> list[Any]:
+        """Wait for so many messages that nobody asked for, and take them."""
+        await self.handler.until(self.handler.messages, count)
+        messages = [message for _, message in self.handler.messages]
+        self.handler.messages.clear()
+        return messages
+
+    async def settle(self) -> list[Any]:
+        """Wait until all that was told has arrived, and take it."""
+        await self.datapath.barrier()
+        messages = [message for _, message in self.handler.messages]
+        self.handler.messages.clear()
+        return messages
+
+    async def refusal(self, *messages: Message) -> tuple[int, int]:
+        """The error that applying messages leads to."""
+        with pytest.raises(RequestFailed) as caught:
+            await self.datapath.apply(*messages)
+        return caught.value.error.type, caught.value.error.code
+
+
+@asynccontextmanager
+async def connected(**options: Any) -> AsyncIterator[Bench]:
+    """Connect an emulated switch over loopback."""
+    handler = Recorder()
+    async with serve(handler, "127.0.0.1", 0) as channel:
+        switch = EmulatedSwitch(0xDA01, (1, 2), **options)
+        await switch.connect(*channel.address)
+        await handler.until(handler.datapaths)
+        yield Bench(switch, handler)
+        await switch.close()
+
+
+async def test_what_it_says_of_itself() -> None:
+    """Features, configuration, description and echo are answered."""
+    async with connected() as bench:
+        dp = bench.datapath
+        features = await dp.request(FeaturesRequest())
+        assert (features.datapath_id, features.n_tables, dp.dpid) == (0xDA01, 8, 0xDA01)
+        dp.send(SetConfig(flags=1, miss_send_len=99))
+        assert (await dp.request(GetConfigRequest())).miss_send_len == 99
+        assert (await dp.request(DescRequest())).dp_desc == "000000000000da01"
+        assert (await dp.request(EchoRequest(b"?"))).data == b"?"
+
+
+async def test_way_of_a_packet() -> None:
+    """A packet goes to the controller and comes back, then a flow takes the next one; all are counted."""
+    async with connected() as bench:
+        dp, switch = bench.datapath, bench.switch
+        await dp.apply(MISS)
+        switch.receive(1, FRAME)
+        (packet,) = await bench.news()
+        assert (packet.match, packet.data, packet.total_len) == (Match(in_port=1), FRAME, len(FRAME))
+        assert packet.reason == PacketInReason.NO_MATCH
+        await dp.apply(PacketOut(in_port=1, actions=(Output(2),), data=packet.data))
+        await dp.apply(FlowMod(match=Match(in_port=1), instructions=(ApplyActions((Output(2),)),)))
+        switch.receive(1, FRAME)
+        assert switch.sent == [Sent(2, FRAME)] * 2
+        (part,) = [part async for part in dp.multipart(PortStatsRequest())]
+        assert [(p.port_no, p.rx_packets, p.tx_bytes) for p in part.ports] == [(1, 2, 0), (2, 0, 2 * len(FRAME))]
+        (part,) = [part async for part in dp.multipart(PortStatsRequest(2))]
+        assert [port.port_no for port in part.ports] == [2]
+        (tables,) = [part async for part in dp.multipart(TableStatsRequest())]
+        assert [(t.active_count, t.lookup_count, t.matched_count) for t in tables.tables[:2]] == [(2, 2, 1), (0, 0, 0)]
+        sums = await dp.request(AggregateStatsRequest(match=Match(in_port=1)))
+        assert (sums.flow_count, sums.packet_count, sums.byte_count) == (1, 1, len(FRAME))
+
+
+async def test_short_frame() -> None:
+    """A frame without an Ethernet header is dropped and counted; one for a port that is not there is refused."""
+    async with connected() as bench:
+        bench.switch.receive(1, b"short")
+        (part,) = [part async for part in bench.datapath.multipart(PortStatsRequest(1))]
+        assert (part.ports[0].rx_dropped, part.ports[0].rx_packets) == (1, 1)
+        with pytest.raises(ValueError, match="has no port 3"):
+            bench.switch.receive(3, FRAME)
+        assert await bench.refusal(PacketOut(data=b"short")) == (ErrorType.BAD_REQUEST, BadRequestCode.BAD_PACKET)
+
+
+async def test_on_output() -> None:
+    """Instead of being kept, what comes out can be handed on."""
+    out: list[tuple[int, bytes]] = []
+    async with connected(on_output=lambda port, frame: out.append((port, frame))) as bench:
+        await bench.datapath.apply(PacketOut(actions=(Output(PortNo.ALL),), data=FRAME))
+        assert out == [(1, FRAME), (2, FRAME)]
+        assert bench.switch.sent == []
+
+
+async def test_long_dump() -> None:
+    """A dump of many flows comes in parts, and is whole."""
+    async with connected() as bench:
+        await bench.datapath.apply(*(FlowMod(cookie=n, match=Match(in_port=n)) for n in range(1, 2001)))
+        parts = [part async for part in bench.datapath.multipart(FlowStatsRequest())]
+        assert len(parts) > 2
+        assert sorted(flow.cookie for part in parts for flow in part.flows) == list(range(1, 2001))
+
+
+async def test_time() -> None:
+    """When time passes flows end, and the controller is told of those that it wanted to know of."""
+    async with connected() as bench:
+        told = FlowMod(cookie=1, idle_timeout=5, flags=FlowModFlags.SEND_FLOW_REM)
+        await bench.datapath.apply(told, FlowMod(match=Match(in_port=1), hard_timeout=5))
+        bench.switch.advance(60)
+        (removed,) = await bench.settle()
+        assert isinstance(removed, FlowRemoved)
+        assert (removed.cookie, removed.reason, removed.duration_sec) == (1, FlowRemovedReason.IDLE_TIMEOUT, 5)
+        assert (await bench.datapath.request(AggregateStatsRequest())).flow_count == 0
+        await bench.datapath.apply(told, FlowMod(command=FlowModCommand.DELETE))
+        (removed,) = await bench.news()
+        assert removed.reason == FlowRemovedReason.DELETE
+
+
+async def test_ports() -> None:
+    """Ports are listed; one that comes, changes or goes is told."""
+    async with connected() as bench:
+        (part,) = [part async for part in bench.datapath.multipart(PortDescRequest())]
+        assert [(port.port_no, port.name) for port in part.ports] == [(1, "port1"), (2, "port2")]
+        bench.switch.add_port(3)
+        bench.switch.add_port(Port(3, name="three"))
+        bench.switch.remove_port(1)
+        news = await bench.settle()
+        assert all(isinstance(message, PortStatus) for message in news)
+        told = [(message.reason, message.port.port_no, message.port.name) for message in news]
+        assert told == [(PortReason.ADD, 3, "port3"), (PortReason.MODIFY, 3, "three"), (PortReason.DELETE, 1, "port1")]
+
+
+async def test_roles() -> None:
+    """A slave hears of ports only and may change nothing; a role of an older generation is stale."""
+    async with connected() as bench:
+        dp = bench.datapath
+        await dp.apply(MISS)
+        assert (await dp.role()).role == ControllerRole.EQUAL
+        assert (await dp.role(ControllerRole.SLAVE, 5)).role == ControllerRole.SLAVE
+        slave = (ErrorType.BAD_REQUEST, BadRequestCode.IS_SLAVE)
+        assert [await bench.refusal(message) for message in (MISS, PacketOut())] == [slave, slave]
+        bench.switch.receive(1, FRAME)
+        bench.switch.add_port(4)
+        assert [type(message) for message in await bench.settle()] == [PortStatus]
+        with pytest.raises(RequestFailed) as caught:
+            await dp.role(ControllerRole.MASTER, 4)
+        assert caught.value.error.code == RoleRequestFailedCode.STALE
+        with pytest.raises(RequestFailed) as caught:
+            await dp.role(7)  # type: ignore[arg-type]  # as a program without types would
+        assert caught.value.error.code == RoleRequestFailedCode.BAD_ROLE
+        assert (await dp.role(ControllerRole.MASTER, 6)).generation_id == 6
+
+
+async def test_async_masks() -> None:
+    """Only what is asked for is told; an expired TTL is not, unless so asked."""
+    async with connected() as bench:
+        dp = bench.datapath
+        assert (await dp.get_async()).packet_in_mask == (0b011, 0)
+        await dp.set_async(packet_in=(0, 0))
+        await dp.apply(MISS)
+        bench.switch.receive(1, FRAME)
+        assert await bench.settle() == []
+        await dp.apply(SetAsync((1, 0), (7, 7), (15, 0)))
+        bench.switch.receive(1, FRAME)
+        assert [type(message) for message in await bench.settle()] == [PacketIn]
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (GroupMod(), BadRequestCode.BAD_TYPE),
+        (UnknownExperimenter(1, 2), BadRequestCode.BAD_EXPERIMENTER),
+        (FlowMod(buffer_id=5), BadRequestCode.BUFFER_UNKNOWN),
+        (PacketOut(buffer_id=5), BadRequestCode.BUFFER_UNKNOWN),
+    ],
+)
+async def test_unsupported(message: Message, code: BadRequestCode) -> None:
+    """What the switch does not know it refuses, by the error's name."""
+    async with connected() as bench:
+        bench.datapath.send(message)
+        (error,) = await bench.news()
+        assert (error.type, error.code) == (ErrorType.BAD_REQUEST, code)
+        assert error.data == message.encode()[:64]
+
+
+async def test_unsupported_requests() -> None:
+    """Statistics that it has not, of what is not there, are refused."""
+    async with connected() as bench:
+        wrong = {
+            GroupFeaturesRequest(): BadRequestCode.BAD_MULTIPART,
+            PortStatsRequest(9): BadRequestCode.BAD_PORT,
+            AggregateStatsRequest(table_id=99): BadRequestCode.BAD_TABLE_ID,
+        }
+        for request, code in wrong.items():
+            with pytest.raises(RequestFailed) as caught:
+                await bench.datapath.request(request)
+            assert caught.value.error.code == code
+
+
+async def test_bad_bytes() -> None:
+    """A message that cannot be read is refused, and the next one is read."""
+    async with connected() as bench:
+        bench.datapath.write(b"\x04\x0e\x00\x09\x00\x00\x00\x05!\x01\x0e\x00\x08\x00\x00\x00\x06")
+        long, old = await bench.news(2)
+        assert (long.code, long.xid) == (BadRequestCode.BAD_LEN, 5)
+        assert (old.code, old.xid) == (BadRequestCode.BAD_VERSION, 6)
+        await bench.datapath.barrier()
+        bench.datapath.write(b"\x04\x00\x00\x07\x00\x00\x00\x05")
+        await bench.switch.disconnected()
+
+
+async def test_reconnect() -> None:
+    """When the controller goes the switch notices; it may connect again, and its flows are still there."""
+    async with connected() as bench:
+        assert bench.switch.connected
+        await bench.datapath.apply(MISS)
+        bench.datapath.close()
+        await bench.switch.disconnected()
+        assert not bench.switch.connected
+        bench.switch.receive(1, FRAME)
+        assert bench.switch.dropped == 1
+        await bench.switch.close()
+        await bench.switch.disconnected()
+    async with serve(handler := Recorder(), "127.0.0.1", 0) as channel:
+        await bench.switch.connect(*channel.address)
+        datapath = await handler.until(handler.datapaths)
+        assert (await datapath.request(AggregateStatsRequest())).flow_count == 1
+        await bench.switch.close()
+
+
+async def test_controller_that_does_not_read() -> None:
+    """Packets for a controller that reads nothing are dropped, not kept."""
+    async with connected() as bench:
+        await bench.datapath.apply(MISS)
+        bench.datapath.reading.hold(bench)
+        for _ in range(2000):
+            bench.switch.receive(1, FRAME + bytes(9000))
+            if bench.switch.dropped:
+                break
+            await asyncio.sleep(0)
+        assert bench.switch.dropped
+        bench.datapath.reading.release(bench)
+        await bench.datapath.barrier()
+
+
+async def test_tls() -> None:
+    """The switch connects with TLS too."""
+    context = server_context(*authority().files("controller"))
+    async with serve(handler := Recorder(), "127.0.0.1", 0, ssl=context) as channel:
+        switch = EmulatedSwitch(1)
+        await switch.connect(*channel.address, ssl=client_context(*authority().files("switch")))
+        await (await handler.until(handler.datapaths)).barrier()
+        await switch.close()
+
+
+async def test_controller_of_another_version() -> None:
+    """A controller that does not speak OpenFlow 1.3 is told so, and connecting fails with what it said."""
+    said = asyncio.get_running_loop().create_future()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(Hello.of((1,)).encode())
+        said.set_result(await reader.read())
+        writer.close()
+
+    async with await asyncio.start_server(speak, "127.0.0.1", 0) as server:
+        with pytest.raises(DatapathError, match=r"instead of a hello in OpenFlow 1\.3"):
+            await EmulatedSwitch(1).connect(*server.sockets[0].getsockname())
+        async with asyncio.timeout(LONG):
+            assert b"OpenFlow 1.3 (0x04) only" in await said
+
+
+async def test_nobody_listens() -> None:
+    """Connecting where nobody listens is an OSError."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = taken.getsockname()
+    switch = EmulatedSwitch(1)
+    with pytest.raises(OSError, match="Connect call failed"):
+        await switch.connect(*address)
+    assert not switch.connected
