@@ -12,9 +12,9 @@ from daoli.ofproto.coverage import Row, extensions, missing, specification
 INTRODUCTION = """\
 # What is covered of OpenFlow 1.3.5
 
-Made when this site was built, from the specification's enumerations and the codec's registries: {covered} of the {all}
-things that 1.3.5 defines have a class or a field here. What has none is read as *unknown*, and encodes back to the bytes
-that it came from. `python -m daoli.ofproto.coverage` prints the same."""
+Made when this site was built, from the specification's enumerations and the codec's registries: {covered} of the
+{all} things that 1.3.5 defines have a class or a field here. What has none is read as *unknown*, and encodes back to
+the bytes that it came from. `python -m daoli.ofproto.coverage` prints the same."""
 
 IN_DETAIL = "other match fields"
 """The group of rows that the table of every field says better."""
