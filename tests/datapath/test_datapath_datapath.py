@@ -7,10 +7,13 @@ import itertools
 
 import pytest
 from tests.datapath.loopless import Loopless, settle
+from tests.datapath.ovs import with_datapath
 from tests.datapath.scripted_switch import rig
 
-from daoli.datapath import Disconnected, RequestFailed
+from daoli.datapath import Datapath, Disconnected, RequestFailed
+from daoli.lab import Lab
 from daoli.ofproto import (
+    TABLE_ALL,
     BarrierReply,
     BarrierRequest,
     ControllerRole,
@@ -18,8 +21,11 @@ from daoli.ofproto import (
     Error,
     ErrorType,
     FlowMod,
+    FlowModCommand,
     FlowStatsRequest,
     GetAsyncReply,
+    GotoTable,
+    Match,
     RoleReply,
     RoleRequest,
     RoleRequestFailedCode,
@@ -185,3 +191,61 @@ async def test_set_async() -> None:
     assert wanted == SetAsync((7, 0), (7, 7), (15, 0), xid=wanted.xid)
     bench.feed(BarrierReply(xid=barrier.xid))
     await setting
+
+
+# -- on Open vSwitch
+
+
+@pytest.mark.e2e
+def test_open_vswitch_applies(datapath_lab: Lab) -> None:
+    """Of several flows the bad one is named, and the good ones are there."""
+    bad = FlowMod(cookie=2, table_id=7, instructions=(GotoTable(3),))
+
+    async def main(datapath: Datapath) -> None:
+        await datapath.apply(FlowMod(command=FlowModCommand.DELETE, table_id=TABLE_ALL))
+        with pytest.raises(RequestFailed) as caught:
+            await datapath.apply(FlowMod(cookie=1), bad, FlowMod(cookie=3, match=Match(in_port=1)))
+        assert (caught.value.request, caught.value.error.type) == (bad, ErrorType.BAD_INSTRUCTION)
+        flows = [flow async for part in datapath.multipart(FlowStatsRequest()) for flow in part.flows]
+        assert {flow.cookie for flow in flows} == {1, 3}
+
+    with_datapath(datapath_lab, main)
+
+
+@pytest.mark.e2e
+def test_open_vswitch_takes_roles_and_masks(datapath_lab: Lab) -> None:
+    """A role, its generation and the masks are as they were asked for."""
+
+    async def main(datapath: Datapath) -> None:
+        assert (await datapath.role()).role == ControllerRole.EQUAL
+        generation = ((await datapath.role()).generation_id + 2) % 2**64  # all ones where there was none
+        assert (await datapath.role(ControllerRole.MASTER, generation)).role == ControllerRole.MASTER
+        with pytest.raises(RequestFailed) as caught:
+            await datapath.role(ControllerRole.SLAVE, generation - 1)
+        assert caught.value.error.code == RoleRequestFailedCode.STALE
+        before = await datapath.get_async()
+        await datapath.set_async(packet_in=(0b100, 0))
+        after = await datapath.get_async()
+        assert after.packet_in_mask == (0b100, 0)
+        assert after.flow_removed_mask == before.flow_removed_mask
+
+    with_datapath(datapath_lab, main)
+
+
+@pytest.mark.e2e
+def test_open_vswitch_waits_for_a_slow_reader(datapath_lab: Lab) -> None:
+    """A long dump that is read slowly is whole, few parts wait at a time, and nothing else is lost."""
+    many = 20_000
+
+    async def main(datapath: Datapath) -> None:
+        async with datapath.bundle(timeout=30.0) as bundle:
+            bundle.add(FlowMod(command=FlowModCommand.DELETE, table_id=TABLE_ALL))
+            bundle.add(*(FlowMod(cookie=n, match=Match(metadata=n)) for n in range(many)))
+        seen: set[int] = set()
+        async for part in datapath.multipart(FlowStatsRequest()):
+            seen.update(flow.cookie for flow in part.flows)
+            await asyncio.sleep(0)
+        assert seen == set(range(many))
+        await datapath.apply(FlowMod(command=FlowModCommand.DELETE, table_id=TABLE_ALL))
+
+    with_datapath(datapath_lab, main)

@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.datapath import ovs
 from tests.datapath.certificates import authority, openssl
 from tests.datapath.scripted_switch import LONG, Recorder, ScriptedSwitch
 
 from daoli.datapath import Channel, ChannelSettings, TlsError, client_context, serve, server_context
-from daoli.ofproto import BarrierReply, BarrierRequest, PacketOut
+from daoli.datapath.events import events
+from daoli.lab import Lab, wait_until
+from daoli.ofproto import BarrierReply, BarrierRequest, DescRequest, PacketOut
 
 
 @asynccontextmanager
@@ -140,3 +143,29 @@ def test_server_asks_for_certificates() -> None:
     """The server's context does what its name says, from TLS 1.2 on."""
     context = server_context(*authority().files("controller"))
     assert (context.verify_mode, context.minimum_version) == (ssl.CERT_REQUIRED, ssl.TLSVersion.TLSv1_2)
+
+
+@pytest.mark.e2e
+def test_open_vswitch(tls_lab: Lab) -> None:
+    """Open vSwitch with a certificate of the authority is served; before, with one of another authority, it is not."""
+    host = tls_lab.hosts["h1"]
+    theirs, ours = authority("theirs"), authority()
+
+    def give(cert: Path, key: Path) -> None:
+        host.vsctl("set-ssl", str(key), str(cert), str(ours.ca()))
+
+    def refused() -> bool:
+        return "Input/output error" in host.vsctl("get", "controller", "daoli", "status")  # its word for a TLS alert
+
+    async def main() -> None:
+        context = server_context(*ours.files("controller"))
+        async with events("0.0.0.0", ovs.PORT, ssl=context) as stream:
+            give(*theirs.pair("switch"))
+            await asyncio.to_thread(wait_until, refused, ovs.LONG, what="a refusal")
+            assert stream.datapaths == {}
+            give(*ours.pair("switch"))
+            datapath = await ovs.next_datapath(stream)
+            assert (await datapath.request(DescRequest())).hw_desc == "Open vSwitch"
+            assert datapath.dpid == host.dpid
+
+    ovs.inside(tls_lab.controller, main)

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Final, Protocol
 
+from daoli.datapath.bundle import Bundle
 from daoli.datapath.errors import Disconnected, RequestFailed
 from daoli.datapath.reading import Pausable, Reading
 from daoli.datapath.requests import TIMEOUT, Requests
@@ -80,6 +81,7 @@ class Datapath(Requests):
         self._sift = sift
         self._applying: dict[int, tuple[Message, list[RequestFailed]]] = {}
         self._xids = count(_APPLY_XIDS)
+        self._bundle_ids = count(1)
 
     def __repr__(self) -> str:
         return f"<Datapath {self.dpid:016x} {self.peer}>"
@@ -104,27 +106,45 @@ class Datapath(Requests):
         the first that failed, whose `others` are the rest: what did not fail has been done, and stays. Nothing is sent
         if one cannot be encoded (`EncodeError`) or is a request (`ValueError`). Otherwise as `request`.
         """
-        for message in messages:
-            if message.TYPE in REPLIES:
-                raise ValueError(f"{type(message).__name__} has an answer: use request()")
+        self.check_unanswered(messages)
         if not self.alive:
             raise Disconnected(f"{self!r} is not connected")
-        failures: list[RequestFailed] = []
-        numbered = {self._next_xid(): message for message in messages}
-        packed = b"".join(replace(message, xid=xid).encode() for xid, message in numbered.items())
-        self._applying |= {xid: (message, failures) for xid, message in numbered.items()}
-        self._sift(self._take_error)
-        self.write(packed)
-        try:
+        with self.watching(messages) as (numbered, failures):
+            self.write(b"".join(message.encode() for message in numbered))
             await self.barrier(timeout=timeout)
-        finally:
-            for xid in numbered:
-                del self._applying[xid]
-            if not self._applying:
-                self._sift(None)
         if failures:
             failures[0].others = tuple(failures[1:])
             raise failures[0]
+
+    def bundle(self, *, timeout: float = TIMEOUT) -> Bundle:
+        """Begin a bundle: what is added to it in an `async with` is done at the end of the block, all or nothing.
+
+        The end of the block raises what `apply` raises, and then nothing was done; BAD_REQUEST/BAD_EXPERIMENTER says
+        that the switch has no bundles. `timeout` is in seconds, for each of the three answers that a commit takes.
+        """
+        return Bundle(self, next(self._bundle_ids) & 0xFFFF_FFFF, timeout)
+
+    @staticmethod
+    def check_unanswered(messages: Iterable[Message]) -> None:
+        """Refuse requests, with `ValueError`: an answer that nobody waits for would be lost."""
+        for message in messages:
+            if message.TYPE in REPLIES:
+                raise ValueError(f"{type(message).__name__} has an answer: use request()")
+
+    @contextmanager
+    def watching(self, messages: Iterable[Message]) -> Iterator[tuple[list[Message], list[RequestFailed]]]:
+        """Give messages xids of their own, and a list that fills with the errors about them until the block ends."""
+        failures: list[RequestFailed] = []
+        given = {self._next_xid(): message for message in messages}
+        self._applying |= {xid: (message, failures) for xid, message in given.items()}
+        self._sift(self._take_error)
+        try:
+            yield [message.with_xid(xid) for xid, message in given.items()], failures
+        finally:
+            for xid in given:
+                del self._applying[xid]
+            if not self._applying:
+                self._sift(None)
 
     def _next_xid(self) -> int:
         xid = next(self._xids)
