@@ -63,9 +63,11 @@ def check_decode(data: bytes) -> Message | None:
     except DecodeError as error:
         check_refusal(error, data)
         return None
-    again = decode(message.encode())
-    if again != message or again.encode() != message.encode():
+    clean = message.encode()
+    if decode(clean) != message:
         raise broken("decode(encode(m)) is not m", data)
+    if len(clean) != len(data) or any(now and was != now for was, now in zip(data, clean, strict=True)):
+        raise broken("something else than padding is lost or changed", data)
     if not str(message):
         raise broken("a message has no text", data)
     return message

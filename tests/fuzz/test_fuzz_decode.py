@@ -162,6 +162,10 @@ def forget(_: bytes) -> Message:
 _count = iter(range(1 << 20))
 
 
+def lose(_: bytes) -> Message:
+    return Hello()
+
+
 def spend(_: bytes) -> Message:
     return EchoRequest(bytes([sum(range(4_000_000)) & 1]))
 
@@ -170,11 +174,11 @@ def hoard(_: bytes) -> Message:
     return EchoRequest(bytes(1 << 20)[:1])
 
 
-@pytest.mark.parametrize("bug", [crash, refuse_nowhere, forget], ids=lambda bug: bug.__name__)
+@pytest.mark.parametrize("bug", [crash, refuse_nowhere, forget, lose], ids=lambda bug: bug.__name__)
 def test_planted_bug_is_found(bug: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A decoder that raises something else, points nowhere or is not sure is found out at once."""
+    """A decoder that raises something else, points nowhere, is not sure or loses bytes is found out at once."""
     plant(monkeypatch, bug)
-    with pytest.raises((AssertionError, KeyError), match=r"planted|points nowhere|is not m"):
+    with pytest.raises((AssertionError, KeyError), match=r"planted|points nowhere|is not m|is lost"):
         targets.check_decode(Hello.of((4,)).encode())
 
 
