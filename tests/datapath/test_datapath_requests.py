@@ -20,6 +20,8 @@ from daoli.ofproto import (
     Error,
     ErrorType,
     FlowMod,
+    FlowMonitorReply,
+    FlowMonitorRequest,
     FlowStats,
     FlowStatsReply,
     FlowStatsRequest,
@@ -259,6 +261,7 @@ def test_reply_class_of_what_the_codec_does_not_know() -> None:
     assert reply_class(UnknownMultipartRequest(MultipartType.DESC)) is DescReply
     assert reply_class(UnknownExperimenterRequest(1, 2)) is Multipart
     assert reply_class(UnknownExperimenter(1, 2)) is Message
+    assert reply_class(FlowMonitorRequest()) is FlowMonitorReply
     with pytest.raises(ValueError, match="FlowMod has no answer"):
         reply_class(FlowMod())
 
@@ -280,6 +283,15 @@ async def test_request_of_many_parts() -> None:
     bench.feed(FlowStatsReply(flags=1, xid=1), FlowStatsReply(xid=1))
     with pytest.raises(DatapathError, match="answered FlowStatsRequest in parts"):
         await asking
+    assert not bench.datapath._waiting
+
+
+async def test_too_many_requests() -> None:
+    """More requests than a connection keeps account of are refused, not queued."""
+    bench = Loopless()
+    bench.connection._max_requests = 0
+    with pytest.raises(DatapathError, match="0 requests are unanswered"):
+        await bench.datapath.barrier()
     assert not bench.datapath._waiting
 
 

@@ -21,7 +21,9 @@ from daoli.ofproto import (
     BadRequestCode,
     ControllerRole,
     DescRequest,
+    EchoReply,
     EchoRequest,
+    Error,
     ErrorType,
     FeaturesRequest,
     FlowMod,
@@ -31,6 +33,7 @@ from daoli.ofproto import (
     FlowRemovedReason,
     FlowStatsRequest,
     GetConfigRequest,
+    GotoTable,
     GroupFeaturesRequest,
     GroupMod,
     Hello,
@@ -51,6 +54,7 @@ from daoli.ofproto import (
     SetConfig,
     TableStatsRequest,
     UnknownExperimenter,
+    WriteMetadata,
 )
 
 FRAME = ipv4(bytes(5) + b"\1", bytes(5) + b"\2", bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2]))
@@ -248,6 +252,49 @@ async def test_unsupported(message: Message, code: BadRequestCode) -> None:
         assert error.data == message.encode()[:64]
 
 
+async def test_what_it_need_not_answer() -> None:
+    """An echo reply or an error of the controller is taken in silence."""
+    async with connected() as bench:
+        bench.datapath.send(EchoReply())
+        bench.datapath.send(Error(1, 1))
+        assert await bench.settle() == []
+
+
+async def test_news_that_is_not_wanted() -> None:
+    """Ports and ends of flows are not told to a controller that does not want to know."""
+    async with connected() as bench:
+        await bench.datapath.set_async(port_status=(0, 0), flow_removed=(0, 0))
+        await bench.datapath.apply(FlowMod(flags=FlowModFlags.SEND_FLOW_REM, hard_timeout=1))
+        bench.switch.add_port(3)
+        bench.switch.advance(2)
+        assert await bench.settle() == []
+
+
+async def test_metadata_is_told() -> None:
+    """A packet for the controller comes with the metadata that it had, if any."""
+    async with connected() as bench:
+        miss = ApplyActions((Output(PortNo.CONTROLLER),))
+        await bench.datapath.apply(
+            FlowMod(instructions=(WriteMetadata(7), GotoTable(1))), FlowMod(table_id=1, instructions=(miss,))
+        )
+        bench.switch.receive(1, FRAME)
+        (packet,) = await bench.settle()
+        assert packet.match == Match(in_port=1, metadata=7)
+
+
+async def test_controller_that_refuses_the_hello() -> None:
+    """What a controller says against a hello is what connecting fails with."""
+
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(Error(ErrorType.HELLO_FAILED, 1, b"not you").encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        with pytest.raises(DatapathError, match="HELLO_FAILED"):
+            await EmulatedSwitch(1).connect(*server.sockets[0].getsockname())
+
+
 async def test_unsupported_requests() -> None:
     """Statistics that it has not, of what is not there, are refused."""
     async with connected() as bench:
@@ -339,6 +386,6 @@ async def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = taken.getsockname()
     switch = EmulatedSwitch(1)
-    with pytest.raises(OSError, match="Connect call failed"):
+    with pytest.raises(ConnectionRefusedError):
         await switch.connect(*address)
     assert not switch.connected
