@@ -1,22 +1,11 @@
 """A lab and a controller for each module of end-to-end tests; each test takes away what it adds."""
 
-import os
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from tests.e2e.rig import Rig, running
-
-
-def require_lab() -> None:
-    """Skip, and say so, where no lab can be built."""
-    if os.geteuid() or not shutil.which("ovs-vswitchd"):
-        pytest.skip("NEEDS ROOT AND OPEN VSWITCH: make test, as root, installs it")
+from tests.labs import require_lab
 
 
 @pytest.fixture(scope="module")

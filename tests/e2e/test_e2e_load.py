@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.e2e.conftest import require_lab
 from tests.e2e.rig import DENY, PAIR, PATIENCE, PYTHON, Pinger, Rig, live, number, ping, reaches, running
 from tests.e2e.traffic import Program, UdpReceiver
+from tests.labs import require_lab
 
 from daoli.lab import Place, wait_until
 

@@ -1,20 +1,13 @@
 """Labs for the end-to-end tests: one that all share, and fresh ones for tests that break things."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.labs import require_lab
 
 from daoli.lab import Lab
 from daoli.lab.lab import names, remove_all
-
-
-def require_lab() -> None:
-    """Skip, and say so, where no lab can be built."""
-    if os.geteuid() or not shutil.which("ovs-vswitchd"):
-        pytest.skip("NEEDS ROOT AND OPEN VSWITCH: make test, as root, installs it")
 
 
 @pytest.fixture(scope="session")
