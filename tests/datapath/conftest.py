@@ -1,22 +1,12 @@
-"""Makes the helpers of these tests importable however pytest is started, and builds a lab for those that need one."""
+"""Labs for the tests that need real Open vSwitch."""
 
-import os
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.labs import require_lab
 
 from daoli.lab import Lab
-
-
-def require_lab() -> None:
-    """Skip, and say so, where no lab can be built."""
-    if os.geteuid() or not shutil.which("ovs-vswitchd"):
-        pytest.skip("NEEDS ROOT AND OPEN VSWITCH: make test, as root, installs it")
 
 
 @pytest.fixture(scope="session")
