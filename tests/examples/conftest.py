@@ -1,7 +1,6 @@
 """A lab for the examples."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.labs import require_lab
