@@ -2,7 +2,6 @@
 
 python examples/dump_flows.py [ADDRESS:PORT]
 """
-# ruff: noqa: INP001, T201 - a program of one file, that prints
 
 import asyncio
 import sys

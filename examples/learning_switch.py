@@ -2,7 +2,6 @@
 
 python examples/learning_switch.py [ADDRESS:PORT]
 """
-# ruff: noqa: INP001, T201 - a program of one file, that prints
 
 import asyncio
 import sys

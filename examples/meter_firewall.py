@@ -4,7 +4,6 @@ python examples/meter_firewall.py [ADDRESS:PORT [PINGS_PER_SECOND [TCP_PORT …]
 
 What may pass is forwarded as by an ordinary switch (NORMAL), by the datapath itself: this program may end.
 """
-# ruff: noqa: INP001, T201 - a program of one file, that prints
 
 import asyncio
 import sys

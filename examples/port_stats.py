@@ -2,7 +2,6 @@
 
 python examples/port_stats.py [ADDRESS:PORT [SECONDS]]
 """
-# ruff: noqa: INP001, T201 - a program of one file, that prints
 
 import asyncio
 import sys

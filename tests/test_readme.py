@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-import subprocess
+import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from daoli.api.app import OPERATIONS
+from daoli.datapath.emulated import EmulatedSwitch
 from daoli.routing.flows import static_flows
 
 ROOT = Path(__file__).parent.parent
@@ -33,21 +36,28 @@ def test_make_targets_exist() -> None:
     assert shown <= set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-def test_example_program_listens() -> None:
-    """The program that uses the OpenFlow stack by itself runs: it listens, and a switch's hello is answered."""
+async def test_example_program_floods() -> None:
+    """The program that uses the OpenFlow stack by itself runs: a switch that connects is told to flood."""
     found = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert found
-    program = (
-        found[1]
-        .replace('"127.0.0.1", 6653', '"127.0.0.1", 0')
-        .replace(
-            "    await asyncio.Event().wait()",
-            "    reader, writer = await asyncio.open_connection(*channel.address)\n"
-            "    print((await reader.readexactly(8)).hex())\n    writer.close()\n    await channel.close()",
-        )
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
-    assert done.stdout.startswith("04000010"), done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = found[1].replace("6653", str(port))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-u", "-c", program, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout
+    try:
+        async with asyncio.timeout(30):
+            switch = EmulatedSwitch(7, (1, 2, 3))
+            while not switch.connected:
+                with suppress(ConnectionRefusedError):
+                    await switch.connect("127.0.0.1", port)
+            assert b"Connected" in await process.stdout.readline()
+        switch.receive(1, bytes(60))
+        assert sorted(sent.port for sent in switch.sent) == [2, 3]
+        await switch.close()
+    finally:
+        process.kill()
+        await process.wait()
 
 
 def test_every_operation_is_documented() -> None:
