@@ -123,12 +123,14 @@ async def _until_signalled(settings: Settings) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the controller until SIGTERM or SIGINT."""
+    problem: BaseException | None = None
     try:
         settings = read(sys.argv[1:] if arguments is None else arguments)
         configure_logging(settings)
         uvloop.run(_until_signalled(settings))
     except* (SettingError, ListenError, StoreError) as group:
-        problem: BaseException = group
+        problem = group  # leaving from here would put SystemExit into a group, in some releases of Python 3.11
+    if problem is not None:
         while isinstance(problem, BaseExceptionGroup):
             problem = problem.exceptions[0]
         fail(problem)
