@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -71,8 +71,14 @@ def parser() -> argparse.ArgumentParser:
 
 def say(text: str) -> None:
     """One line for a person, who may have closed the pipe."""
-    with suppress(BrokenPipeError):
+    try:
         sys.stderr.write(f"{text}\n")  # at once: hosts get ready side by side
+        sys.stderr.flush()
+    except BrokenPipeError:
+        # What is buffered would fail once more when the interpreter ends, and make the exit code 120.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stderr.fileno())
+        os.close(nowhere)
 
 
 @contextmanager
