@@ -6,6 +6,7 @@ stands. Progress and errors go to stderr, results to stdout.
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
