@@ -103,13 +103,13 @@ def test_flood(rig: Rig) -> None:
                 assert reaches(one, other.ip)
             assert reaches(friend, flooder.ip)
             pinger.wait_for(10)
+            assert rig.route(flooder, friend), "while it is in use"
             assert rig.controller.get("/healthz").status == 200
             sent = int(flood.finish())
         assert pinger.stop() == []
     assert sent > 2000
     wait_until(lambda: reaches(flooder, "10.1.0.1"), PATIENCE, what="the flooder to be heard again")
     assert rig.status("h1")["connected"]
-    assert rig.metric("daoli_routes") >= 1
     assert live(rig["h1"], PAIR)
 
 
