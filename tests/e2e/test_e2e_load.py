@@ -104,13 +104,13 @@ def test_flood(rig: Rig) -> None:
             assert reaches(friend, flooder.ip)
             pinger.wait_for(10)
             assert rig.route(flooder, friend), "while it is in use"
+            assert live(rig["h1"], PAIR)
             assert rig.controller.get("/healthz").status == 200
             sent = int(flood.finish())
         assert pinger.stop() == []
     assert sent > 2000
     wait_until(lambda: reaches(flooder, "10.1.0.1"), PATIENCE, what="the flooder to be heard again")
     assert rig.status("h1")["connected"]
-    assert live(rig["h1"], PAIR)
 
 
 def test_flood_of_refusals_is_rate_limited(rig: Rig) -> None:
