@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from tests.datapath.certificates import authority
-from tests.datapath.scripted_switch import LONG, Recorder
-from tests.routing.frames import ipv4
+from tests.datapath.emulated.connected import FRAME, MISS, connected
+from tests.datapath.scripted_switch import Recorder
 
-from daoli.datapath import Datapath, DatapathError, RequestFailed, client_context, serve, server_context
+from daoli.datapath import RequestFailed, client_context, serve, server_context
 from daoli.datapath.emulated import EmulatedSwitch, Sent
 from daoli.ofproto import (
     AggregateStatsRequest,
@@ -21,9 +18,7 @@ from daoli.ofproto import (
     BadRequestCode,
     ControllerRole,
     DescRequest,
-    EchoReply,
     EchoRequest,
-    Error,
     ErrorType,
     FeaturesRequest,
     FlowMod,
@@ -36,7 +31,6 @@ from daoli.ofproto import (
     GotoTable,
     GroupFeaturesRequest,
     GroupMod,
-    Hello,
     Match,
     Message,
     Output,
@@ -56,54 +50,6 @@ from daoli.ofproto import (
     UnknownExperimenter,
     WriteMetadata,
 )
-
-FRAME = ipv4(bytes(5) + b"\1", bytes(5) + b"\2", bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2]))
-MISS = FlowMod(priority=0, instructions=(ApplyActions((Output(PortNo.CONTROLLER),)),))
-
-
-class Bench:
-    """An emulated switch with ports 1 and 2, and the handle that the controller has of it."""
-
-    def __init__(self, switch: EmulatedSwitch, handler: Recorder) -> None:
-        self.switch = switch
-        self.handler = handler
-
-    @property
-    def datapath(self) -> Datapath:
-        """The controller's handle."""
-        return self.handler.datapaths[-1]
-
-    async def news(self, count: int = 1) -> list[Any]:
-        """Wait for so many messages that nobody asked for, and take them."""
-        await self.handler.until(self.handler.messages, count)
-        messages = [message for _, message in self.handler.messages]
-        self.handler.messages.clear()
-        return messages
-
-    async def settle(self) -> list[Any]:
-        """Wait until all that was told has arrived, and take it."""
-        await self.datapath.barrier()
-        messages = [message for _, message in self.handler.messages]
-        self.handler.messages.clear()
-        return messages
-
-    async def refusal(self, *messages: Message) -> tuple[int, int]:
-        """The error that applying messages leads to."""
-        with pytest.raises(RequestFailed) as caught:
-            await self.datapath.apply(*messages)
-        return caught.value.error.type, caught.value.error.code
-
-
-@asynccontextmanager
-async def connected(**options: Any) -> AsyncIterator[Bench]:
-    """Connect an emulated switch over loopback."""
-    handler = Recorder()
-    async with serve(handler, "127.0.0.1", 0) as channel:
-        switch = EmulatedSwitch(0xDA01, (1, 2), **options)
-        await switch.connect(*channel.address)
-        await handler.until(handler.datapaths)
-        yield Bench(switch, handler)
-        await switch.close()
 
 
 async def test_what_it_says_of_itself() -> None:
@@ -252,14 +198,6 @@ async def test_unsupported(message: Message, code: BadRequestCode) -> None:
         assert error.data == message.encode()[:64]
 
 
-async def test_what_it_need_not_answer() -> None:
-    """An echo reply or an error of the controller is taken in silence."""
-    async with connected() as bench:
-        bench.datapath.send(EchoReply())
-        bench.datapath.send(Error(1, 1))
-        assert await bench.settle() == []
-
-
 async def test_news_that_is_not_wanted() -> None:
     """Ports and ends of flows are not told to a controller that does not want to know."""
     async with connected() as bench:
@@ -282,19 +220,6 @@ async def test_metadata_is_told() -> None:
         assert packet.match == Match(in_port=1, metadata=7)
 
 
-async def test_controller_that_refuses_the_hello() -> None:
-    """What a controller says against a hello is what connecting fails with."""
-
-    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(Error(ErrorType.HELLO_FAILED, 1, b"not you").encode())
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        with pytest.raises(DatapathError, match="HELLO_FAILED"):
-            await EmulatedSwitch(1).connect(*server.sockets[0].getsockname())
-
-
 async def test_unsupported_requests() -> None:
     """Statistics that it has not, of what is not there, are refused."""
     async with connected() as bench:
@@ -307,18 +232,6 @@ async def test_unsupported_requests() -> None:
             with pytest.raises(RequestFailed) as caught:
                 await bench.datapath.request(request)
             assert caught.value.error.code == code
-
-
-async def test_bad_bytes() -> None:
-    """A message that cannot be read is refused, and the next one is read."""
-    async with connected() as bench:
-        bench.datapath.write(b"\x04\x0e\x00\x09\x00\x00\x00\x05!\x01\x0e\x00\x08\x00\x00\x00\x06")
-        long, old = await bench.news(2)
-        assert (long.code, long.xid) == (BadRequestCode.BAD_LEN, 5)
-        assert (old.code, old.xid) == (BadRequestCode.BAD_VERSION, 6)
-        await bench.datapath.barrier()
-        bench.datapath.write(b"\x04\x00\x00\x07\x00\x00\x00\x05")
-        await bench.switch.disconnected()
 
 
 async def test_reconnect() -> None:
@@ -363,22 +276,6 @@ async def test_tls() -> None:
         await switch.connect(*channel.address, ssl=client_context(*authority().files("switch")))
         await (await handler.until(handler.datapaths)).barrier()
         await switch.close()
-
-
-async def test_controller_of_another_version() -> None:
-    """A controller that does not speak OpenFlow 1.3 is told so, and connecting fails with what it said."""
-    said = asyncio.get_running_loop().create_future()
-
-    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(Hello.of((1,)).encode())
-        said.set_result(await reader.read())
-        writer.close()
-
-    async with await asyncio.start_server(speak, "127.0.0.1", 0) as server:
-        with pytest.raises(DatapathError, match=r"instead of a hello in OpenFlow 1\.3"):
-            await EmulatedSwitch(1).connect(*server.sockets[0].getsockname())
-        async with asyncio.timeout(LONG):
-            assert b"OpenFlow 1.3 (0x04) only" in await said
 
 
 async def test_nobody_listens() -> None:

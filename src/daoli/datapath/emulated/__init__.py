@@ -2,7 +2,8 @@
 
 from daoli.datapath.emulated.packet import Packet
 from daoli.datapath.emulated.pipeline import Pipeline, Punted, Sent
+from daoli.datapath.emulated.refusal import Refused
 from daoli.datapath.emulated.switch import EmulatedSwitch
-from daoli.datapath.emulated.table import Ended, Entry, FlowTables, Refused
+from daoli.datapath.emulated.table import Ended, Entry, FlowTables
 
 __all__ = ["EmulatedSwitch", "Ended", "Entry", "FlowTables", "Packet", "Pipeline", "Punted", "Refused", "Sent"]

@@ -7,7 +7,7 @@ from typing import Final
 
 from daoli.datapath.emulated.packet import MATCHABLE, SETTABLE, VLAN_TYPES
 from daoli.datapath.emulated.pipeline import ACTIONS, INSTRUCTIONS
-from daoli.datapath.emulated.table import Refused
+from daoli.datapath.emulated.refusal import Refused
 from daoli.ofproto import (
     Action,
     ActionType,

@@ -15,17 +15,18 @@ import asyncio
 import ssl as tls
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from daoli.datapath.emulated.packet import ETHERNET_HEADER, Packet
 from daoli.datapath.emulated.pipeline import Pipeline, Punted, Sent
+from daoli.datapath.emulated.refusal import Refused
 from daoli.datapath.emulated.support import check, check_actions, check_match
-from daoli.datapath.emulated.table import Ended, Entry, FlowTables, Refused
+from daoli.datapath.emulated.table import Ended, Entry, FlowTables
+from daoli.datapath.emulated.wire import Wire
 from daoli.datapath.errors import DatapathError
 from daoli.ofproto import (
     NO_BUFFER,
     TABLE_ALL,
-    VERSION,
     AggregateStatsReply,
     AggregateStatsRequest,
     BadRequestCode,
@@ -33,7 +34,6 @@ from daoli.ofproto import (
     BarrierRequest,
     Capabilities,
     ControllerRole,
-    DecodeError,
     DescReply,
     DescRequest,
     EchoReply,
@@ -51,7 +51,6 @@ from daoli.ofproto import (
     GetConfigReply,
     GetConfigRequest,
     Hello,
-    HelloFailedCode,
     Match,
     Message,
     Multipart,
@@ -78,13 +77,9 @@ from daoli.ofproto import (
     TableStatsReply,
     TableStatsRequest,
     UnknownExperimenter,
-    decode,
 )
 from daoli.ofproto.experimenter import ExperimenterMessage
 
-_HEADER: Final = 8
-_QUOTE: Final = 64
-"""Bytes of a refused message that the error message quotes (7.4.4)."""
 _PART: Final = 32 * 1024
 """Bytes at which an answer goes on in a further part (7.3.5)."""
 _HALF: Final = 1 << 63
@@ -135,7 +130,7 @@ class EmulatedSwitch:
         self._config = SetConfig()
         self._wanted = _NEWS
         self._generation: int | None = None
-        self._wire: _Wire | None = None
+        self._wire: Wire | None = None
 
     def __repr__(self) -> str:
         return f"<EmulatedSwitch {self.dpid:016x}>"
@@ -151,7 +146,7 @@ class EmulatedSwitch:
         await self.close()
         self.role, self._wanted, self._config, self._generation = ControllerRole.EQUAL, _NEWS, SetConfig(), None
         loop = asyncio.get_running_loop()
-        _, self._wire = await loop.create_connection(lambda: _Wire(self), host, port, ssl=ssl)
+        _, self._wire = await loop.create_connection(lambda: Wire(self.answer), host, port, ssl=ssl)
         await asyncio.wait((self._wire.ready, self._wire.lost), return_when=asyncio.FIRST_COMPLETED)
         if not self._wire.ready.done():
             why = self._wire.failure or "without a word"
@@ -257,7 +252,11 @@ class EmulatedSwitch:
     # -- what it is told -----------------------------------------------------------------------------------------
 
     def answer(self, message: Message) -> Iterator[Message]:
-        """Do what a message says; give the answers, without xid. Raises `Refused`."""
+        """Do what a message says; give the answers, with its xid. Raises `Refused`."""
+        for answer in self._answers(message):
+            yield answer.with_xid(message.xid)
+
+    def _answers(self, message: Message) -> Iterator[Message]:
         if self.role == ControllerRole.SLAVE and isinstance(message, FlowMod | PacketOut):
             raise Refused(ErrorType.BAD_REQUEST, BadRequestCode.IS_SLAVE)
         match message:
@@ -387,83 +386,3 @@ def _parts(reply: type[Any], items: Sequence[Any]) -> Iterator[Message]:
         part.append(item)
         size += length
     yield reply(tuple(part))
-
-
-class _Wire(asyncio.Protocol):
-    """The switch's end of one connection."""
-
-    def __init__(self, switch: EmulatedSwitch) -> None:
-        loop = asyncio.get_running_loop()
-        self.ready: asyncio.Future[None] = loop.create_future()
-        """Done when the controller knows the switch."""
-        self.lost: asyncio.Future[None] = loop.create_future()
-        """Done when the connection has ended."""
-        self.failure: str | None = None
-        self.clogged = False
-        self.transport: asyncio.Transport
-        self._switch = switch
-        self._buffer = b""
-        self._greeted = False
-
-    def send(self, *messages: Message) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(b"".join(message.encode() for message in messages))
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        self.send(Hello.of((VERSION,)))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.failure = self.failure or (str(exc) if exc else None)
-        self.lost.set_result(None)
-
-    def pause_writing(self) -> None:
-        self.clogged = True
-
-    def resume_writing(self) -> None:
-        self.clogged = False
-
-    def data_received(self, data: bytes) -> None:
-        data, at = self._buffer + data, 0
-        while len(data) - at >= _HEADER and not self.transport.is_closing():
-            length = int.from_bytes(data[at + 2 : at + 4], "big")
-            if length < _HEADER:
-                self._end(f"a message of {length} bytes")
-                return
-            if len(data) - at < length:
-                break
-            self._receive(data[at : at + length])
-            at += length
-        self._buffer = data[at:]
-
-    def _receive(self, frame: bytes) -> None:
-        xid = int.from_bytes(frame[4:8], "big")
-        try:
-            message = decode(frame)
-            if not self._greeted:
-                self._greet(message)
-                return
-            for answer in self._switch.answer(message):
-                self.send(answer.with_xid(xid))
-        except Refused as refusal:
-            self.send(Error(refusal.type, refusal.code, frame[:_QUOTE], xid=xid))
-        except DecodeError:
-            code = BadRequestCode.BAD_VERSION if frame[0] != VERSION else BadRequestCode.BAD_LEN
-            self.send(Error(ErrorType.BAD_REQUEST, code, frame[:_QUOTE], xid=xid))
-        else:
-            if isinstance(message, FeaturesRequest) and not self.ready.done():
-                self.ready.set_result(None)
-
-    def _greet(self, message: Message) -> None:
-        if isinstance(message, Hello) and VERSION in message.versions():
-            self._greeted = True
-        elif isinstance(message, Error):
-            self._end(str(message))
-        else:
-            text = b"this switch speaks OpenFlow 1.3 (0x04) only"
-            self.send(Error(ErrorType.HELLO_FAILED, HelloFailedCode.INCOMPATIBLE, text, xid=message.xid))
-            self._end(f"{message} instead of a hello in OpenFlow 1.3")
-
-    def _end(self, failure: str) -> None:
-        self.failure = failure
-        self.transport.close()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from daoli.datapath.emulated.packet import Packet
+from daoli.datapath.emulated.refusal import Refused
 from daoli.ofproto import (
     TABLE_ALL,
     ApplyActions,
@@ -30,15 +31,6 @@ from daoli.ofproto import (
 )
 
 _FLAGS: Final = sum(FlowModFlags)
-
-
-class Refused(Exception):
-    """What the switch is asked for it does not do: the type and code of the error message (7.4.4)."""
-
-    def __init__(self, error_type: ErrorType, code: int) -> None:
-        super().__init__(error_type, code)
-        self.type = error_type
-        self.code = code
 
 
 def _bits(oxm: Oxm) -> tuple[int, int]:

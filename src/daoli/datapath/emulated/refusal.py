@@ -1,0 +1,23 @@
+"""What the switch does not do, as an exception; at the connection it becomes an error message (7.4.4)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from daoli.ofproto import Error, ErrorType
+
+QUOTE: Final = 64
+"""Bytes of a refused message that the error message quotes, at most."""
+
+
+class Refused(Exception):
+    """What the switch is asked for it does not do: the type and code of the error message (7.4.4)."""
+
+    def __init__(self, error_type: ErrorType, code: int) -> None:
+        super().__init__(error_type, code)
+        self.type = error_type
+        self.code = code
+
+    def error(self, frame: bytes) -> Error:
+        """Make the error message; `frame` is the whole message at fault."""
+        return Error(self.type, self.code, frame[:QUOTE], xid=int.from_bytes(frame[4:8], "big"))
