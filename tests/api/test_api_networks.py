@@ -9,7 +9,14 @@ async def test_make(api: Api) -> None:
     """A new network is created at its own path, with the gateway that it was not given."""
     answer = await api.ask("POST", "/networks", NETWORK)
     assert (answer.status, answer.headers["Location"]) == (201, "/networks/blue")
-    assert answer.body == NETWORK | {"gateway": "10.1.0.1", "endpoints": 0}
+    assert answer.body == NETWORK | {
+        "gateway": "10.1.0.1",
+        "internal": False,
+        "labels": {},
+        "range": None,
+        "reserved": [],
+        "endpoints": 0,
+    }
 
 
 async def test_make_again(populated: Api) -> None:

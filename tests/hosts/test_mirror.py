@@ -35,10 +35,10 @@ def test_host_in_place(mirror: Mirror) -> None:
 
 
 def test_rename_keeps_place(mirror: Mirror) -> None:
-    """A new name or label leaves the endpoint's place, and so the routes to it, as they are."""
+    """A new name, alias, label or container id leaves the endpoint's place, and so the routes to it, as they are."""
     put(mirror, endpoint(1))
     place = mirror.view.place_of("e1")
-    put(mirror, endpoint(1, name="web", labels={"a": "b"}))
+    put(mirror, endpoint(1, name="web", labels={"a": "b"}, container="a" * 64, aliases=("www",)))
     assert mirror.view.place_of("e1") is place
     assert mirror.view.endpoints["e1"].name == "web"
 

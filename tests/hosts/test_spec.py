@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -10,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from daoli.hosts.spec import FAULTS_SHOWN, FIELD_LENGTH, EndpointSpec, HostSpec, ListedEndpoint, NetworkSpec, Spec
+from daoli.hosts.spec import (
+    FAULTS_SHOWN,
+    FIELD_LENGTH,
+    EndpointSpec,
+    HostSpec,
+    ListedEndpoint,
+    NetworkRequest,
+    NetworkSpec,
+    Spec,
+)
 from daoli.hosts.spec import faults as faults_of
 from daoli.routing.model import Endpoint, Host, Network
 
@@ -24,7 +34,12 @@ ENDPOINT: dict[str, Any] = {
     "ipv4": "10.1.0.2",
     "port": "veth1",
 }
-EXAMPLES: dict[type[Spec], dict[str, Any]] = {HostSpec: HOST, NetworkSpec: NETWORK, EndpointSpec: ENDPOINT}
+EXAMPLES: dict[type[Spec], dict[str, Any]] = {
+    HostSpec: HOST,
+    NetworkSpec: NETWORK,
+    NetworkRequest: {"name": "blue"},
+    EndpointSpec: ENDPOINT,
+}
 
 NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
 PORTS = st.from_regex(r"\A[a-z][a-z0-9_.@-]{0,14}\Z")
@@ -40,15 +55,22 @@ HOSTS = st.builds(
     st.just("") | NAMES,
     st.sampled_from([None, "tcp://h1:2375", "unix:///run/docker.sock"]),
     LABELS,
+    st.booleans(),
+    st.integers(576, 65535),
 )
-ENDPOINTS = st.builds(Endpoint, NAMES, NAMES, NAMES, NAMES, MACS, ADDRESSES, PORTS, LABELS)
+CONTAINERS = st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z")
+ALIASES = st.lists(st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}\Z"), max_size=3).map(tuple)
+ENDPOINTS = st.builds(Endpoint, NAMES, NAMES, NAMES, NAMES, MACS, ADDRESSES, PORTS, LABELS, CONTAINERS, ALIASES)
 
 
 @st.composite
 def networks(draw: st.DrawFn) -> Network:
     subnet = IPv4Network((draw(ADDRESSES), draw(st.integers(8, 30))), strict=False)
     last = int(subnet.broadcast_address)
-    return Network(draw(NAMES), subnet, draw(st.integers(last - 2, last - 1)).to_bytes(4, "big"))
+    part = draw(st.none() | st.sampled_from([*subnet.subnets(new_prefix=min(subnet.prefixlen + 2, 30))]))
+    inner = st.integers(last - 2, last - 1).map(lambda n: n.to_bytes(4, "big"))
+    reserved = tuple(sorted(draw(st.sets(inner))))
+    return Network(draw(NAMES), subnet, draw(inner), draw(st.booleans()), draw(LABELS), part, reserved)
 
 
 @given(HOSTS)
@@ -81,6 +103,18 @@ def test_canonical() -> None:
 def test_default_gateway() -> None:
     """A network's gateway is its first address where none is given."""
     assert NetworkSpec.model_validate(NETWORK).record().gateway == IPv4Address("10.1.0.1").packed
+
+
+def test_subnet_given_later() -> None:
+    """A network that was asked for without a subnet is complete once it has one."""
+    request = NetworkRequest(name="blue", internal=True)
+    assert request.inside(IPv4Network("10.1.0.0/16")) == NetworkSpec.model_validate(NETWORK | {"internal": True})
+
+
+def test_reserved_in_order() -> None:
+    """Reserved addresses are a set: order and repetition make no difference."""
+    given = NETWORK | {"reserved": ["10.1.0.10", "10.1.0.9", "10.1.0.10"]}
+    assert NetworkSpec.model_validate(given).reserved == ("10.1.0.9", "10.1.0.10")
 
 
 def test_listed_endpoint() -> None:
@@ -144,6 +178,25 @@ BAD: list[tuple[type[Spec], str, Any]] = [
     (NetworkSpec, "gateway", "10.1.0.0"),
     (NetworkSpec, "gateway", "10.1.255.255"),
     (NetworkSpec, "gateway", "first"),
+    (NetworkSpec, "range", "10.2.0.0/24"),
+    (NetworkSpec, "range", "10.0.0.0/15"),
+    (NetworkSpec, "reserved", ["10.2.0.9"]),
+    (NetworkSpec, "reserved[0]", ["10.1.0"]),
+    (NetworkSpec, "reserved", "10.1.0.9"),
+    (NetworkSpec, "reserved", [f"10.1.1.{n % 250 + 1}" for n in range(257)]),
+    (NetworkSpec, "internal", "yes"),
+    (NetworkRequest, "gateway", "10.1.0.1"),
+    (NetworkRequest, "range", "10.1.0.0/24"),
+    (NetworkRequest, "reserved", ["10.1.0.9"]),
+    (HostSpec, "gateway", 1),
+    (HostSpec, "mtu", 575),
+    (HostSpec, "mtu", 65536),
+    (HostSpec, "mtu", "1500"),
+    (EndpointSpec, "container", "web1"),
+    (EndpointSpec, "container", "A" * 64),
+    (EndpointSpec, "aliases[0]", ["a b"]),
+    (EndpointSpec, "aliases[0]", [5]),
+    (EndpointSpec, "aliases", ["a"] * 129),
     (EndpointSpec, "id", ""),
     (EndpointSpec, "id", "x" * 129),
     (EndpointSpec, "id", "a/b"),
@@ -163,7 +216,7 @@ BAD: list[tuple[type[Spec], str, Any]] = [
 def test_refused(spec: type[Spec], field: str, value: Any) -> None:
     """What cannot be is refused with its field and a sentence without pydantic's words."""
     with pytest.raises(ValidationError) as caught:
-        spec.model_validate(EXAMPLES[spec] | {field.partition(".")[0]: value})
+        spec.model_validate(EXAMPLES[spec] | {re.split(r"[.[]", field)[0]: value})
     (fault,) = faults_of(caught.value)
     assert fault.field == field
     assert "Value error" not in fault.detail

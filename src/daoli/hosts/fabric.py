@@ -264,9 +264,7 @@ class Fabric:
         """Follow a change that the inventory has put into the view: cut what it affects, at both ends, at once."""
         cut: list[Route] = []
         for before, after in change.endpoints:
-            if before is not None and (
-                after is None or replace(after, name=before.name, labels=before.labels) != before
-            ):
+            if before is not None and (after is None or not after.same_way(before)):
                 cut += self.router.routes.of_endpoint(before.id)
         left = [was for was, now in change.hosts if was is not None and (now is None or now.dpid != was.dpid)]
         for host in left:

@@ -7,7 +7,6 @@ together, so what does not, by another hand, is logged and left out until it doe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import NamedTuple, TypeVar, cast
 
@@ -240,6 +239,6 @@ def _in_place(old: Record, new: Record) -> bool:
         case Host(), Host():
             return old.dpid == new.dpid
         case Endpoint(), Endpoint():
-            return replace(new, name=old.name, labels=old.labels) == old
+            return new.same_way(old)
         case _:
             return False

@@ -32,6 +32,12 @@ LONGEST_PREFIX: Final = 30
 LABELS: Final = 64
 LABEL_KEY_LENGTH: Final = 128
 LABEL_VALUE_LENGTH: Final = 1024
+SMALLEST_MTU: Final = 576
+"""What every host of an IPv4 network must be able to take (RFC 791)."""
+LARGEST_MTU: Final = 65535
+RESERVED: Final = 256
+"""How many addresses of a network may be kept from being leased."""
+ALIASES: Final = 128
 FAULTS_SHOWN: Final = 20
 """How many faults of one request are named; the rest would not help."""
 FIELD_LENGTH: Final = 200
@@ -115,6 +121,10 @@ _DOTTED: Final = r"\d{1,3}(\.\d{1,3}){3}"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 """Names of hosts, networks and containers: Docker's grammar at the length of an RFC 1123 label."""
+ContainerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$")]
+"""Docker's grammar; tools that put names together make long ones. What is no DNS label is not found by name."""
+Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$")]
+ContainerId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$")]
 """An endpoint's id. Docker's have 64 hex digits."""
 Engine = Annotated[str, StringConstraints(pattern=r"^(tcp|http|https|unix)://[!-~]{1,250}$")]
@@ -146,11 +156,24 @@ class HostSpec(Spec):
     site: Name | None = None
     docker: Engine | None = None
     labels: Labels = Field(default_factory=dict)
+    gateway: bool = False
+    """Whether the datapath's LOCAL port is its containers' way to the outside."""
+    mtu: int = Field(default=1500, ge=SMALLEST_MTU, le=LARGEST_MTU)
+    """Bytes of IP that fit into a frame on its uplink."""
 
     def record(self) -> Host:
         """Convert to what the routing core knows."""
-        address = IPv4Address(self.address).packed
-        return Host(self.name, int(self.dpid, 16), address, self.uplink, self.site or "", self.docker, self.labels)
+        return Host(
+            name=self.name,
+            dpid=int(self.dpid, 16),
+            address=IPv4Address(self.address).packed,
+            uplink=self.uplink,
+            site=self.site or "",
+            docker=self.docker,
+            labels=self.labels,
+            gateway=self.gateway,
+            mtu=self.mtu,
+        )
 
     @classmethod
     def of(cls, host: Host) -> Self:
@@ -163,43 +186,107 @@ class HostSpec(Spec):
             site=host.site or None,
             docker=host.docker,
             labels=dict(host.labels),
+            gateway=host.gateway,
+            mtu=host.mtu,
         )
 
 
-class NetworkSpec(Spec):
-    """An IPv4 subnet with a gateway address, the same on every host; by default the subnet's first address."""
+class NetworkRequest(Spec):
+    """A network to be made: without a subnet it gets one of the controller's pool."""
 
     name: Name
-    subnet: Subnet
+    subnet: Subnet | None = None
     gateway: Ipv4 | None = None
+    """By default the subnet's first address."""
+    internal: bool = False
+    """Whether nothing goes out of it, or comes in, by a host."""
+    labels: Labels = Field(default_factory=dict)
+    range: Subnet | None = None
+    """Where addresses are leased from if nobody asks for one; by default the whole subnet."""
+    reserved: tuple[Ipv4, ...] = Field(default=(), max_length=RESERVED, strict=False)
+    """Addresses that are not leased."""
 
     @field_validator("gateway")
     @classmethod
-    def _inside(cls, gateway: str | None, info: ValidationInfo) -> str | None:
-        # A faulty subnet is absent here, and is a fault of its own.
-        if gateway is not None and "subnet" in info.data:
-            why = outside(IPv4Address(gateway), IPv4Network(info.data["subnet"]))
-            if why:
-                raise ValueError(why)
+    def _gateway_inside(cls, gateway: str | None, info: ValidationInfo) -> str | None:
+        if gateway is not None:
+            _check_inside(gateway, info)
         return gateway
+
+    @field_validator("reserved")
+    @classmethod
+    def _reserved_inside(cls, reserved: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for address in reserved:
+            _check_inside(address, info)
+        return tuple(sorted(set(reserved), key=IPv4Address))
+
+    @field_validator("range")
+    @classmethod
+    def _range_inside(cls, part: str | None, info: ValidationInfo) -> str | None:
+        subnet = None if part is None else _subnet_beside(info)
+        if part is not None and subnet is not None and not IPv4Network(part).subnet_of(subnet):
+            raise ValueError(f"{part} is not in {subnet}")
+        return part
+
+    def inside(self, subnet: IPv4Network) -> NetworkSpec:
+        """Say which subnet it is to have."""
+        return NetworkSpec.model_construct(**{**dict(self), "subnet": str(subnet)})
+
+
+def _subnet_beside(info: ValidationInfo) -> IPv4Network | None:
+    """Give the subnet that a field must fit; None for a faulty one, which is a fault of its own."""
+    if "subnet" not in info.data:
+        return None
+    if info.data["subnet"] is None:
+        raise ValueError("this needs the subnet too")
+    return IPv4Network(info.data["subnet"])
+
+
+def _check_inside(address: str, info: ValidationInfo) -> None:
+    subnet = _subnet_beside(info)
+    why = outside(IPv4Address(address), subnet) if subnet is not None else None
+    if why:
+        raise ValueError(why)
+
+
+class NetworkSpec(NetworkRequest):
+    """An IPv4 subnet with a gateway address, the same on every host."""
+
+    subnet: Subnet
 
     def record(self) -> Network:
         """Convert to what the routing core knows."""
         subnet = IPv4Network(self.subnet)
         gateway = IPv4Address(self.gateway) if self.gateway else subnet.network_address + 1
-        return Network(self.name, subnet, gateway.packed)
+        return Network(
+            name=self.name,
+            subnet=subnet,
+            gateway=gateway.packed,
+            internal=self.internal,
+            labels=self.labels,
+            range=IPv4Network(self.range) if self.range else None,
+            reserved=tuple(IPv4Address(address).packed for address in self.reserved),
+        )
 
     @classmethod
     def of(cls, network: Network) -> Self:
         """Convert back; the gateway is always told."""
-        return cls(name=network.name, subnet=str(network.subnet), gateway=ipv4_text(network.gateway))
+        return cls(
+            name=network.name,
+            subnet=str(network.subnet),
+            gateway=ipv4_text(network.gateway),
+            internal=network.internal,
+            labels=dict(network.labels),
+            range=str(network.range) if network.range else None,
+            reserved=tuple(map(ipv4_text, network.reserved)),
+        )
 
 
 class ListedEndpoint(Spec):
     """An endpoint in the list of one host, which need not be named again."""
 
     id: Id
-    name: Name | None = None
+    name: ContainerName | None = None
     """By default the id."""
     host: Name | None = None
     network: Name
@@ -207,6 +294,10 @@ class ListedEndpoint(Spec):
     ipv4: Ipv4
     port: PortName
     labels: Labels = Field(default_factory=dict)
+    container: ContainerId | None = None
+    """Docker's id of the container."""
+    aliases: tuple[Alias, ...] = Field(default=(), max_length=ALIASES, strict=False)
+    """Other names of the container on this network."""
 
     def at(self, host: str) -> EndpointSpec:
         """Say which host's list this is from; a host of its own stays."""
@@ -220,9 +311,18 @@ class EndpointSpec(ListedEndpoint):
 
     def record(self) -> Endpoint:
         """Convert to what the routing core knows."""
-        mac = bytes.fromhex(self.mac.replace(":", ""))
-        ipv4 = IPv4Address(self.ipv4).packed
-        return Endpoint(self.id, self.name or self.id, self.host, self.network, mac, ipv4, self.port, self.labels)
+        return Endpoint(
+            id=self.id,
+            name=self.name or self.id,
+            host=self.host,
+            network=self.network,
+            mac=bytes.fromhex(self.mac.replace(":", "")),
+            ipv4=IPv4Address(self.ipv4).packed,
+            port=self.port,
+            labels=self.labels,
+            container=self.container,
+            aliases=self.aliases,
+        )
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> Self:
@@ -236,6 +336,8 @@ class EndpointSpec(ListedEndpoint):
             ipv4=ipv4_text(endpoint.ipv4),
             port=endpoint.port,
             labels=dict(endpoint.labels),
+            container=endpoint.container,
+            aliases=endpoint.aliases,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import Final
 
@@ -24,6 +24,10 @@ class Host:
     site: str = ""
     docker: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    gateway: bool = False
+    """Whether the datapath's LOCAL port is its containers' way to the outside."""
+    mtu: int = 1500
+    """Bytes of IP that fit into a frame on its uplink."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,13 @@ class Network:
     subnet: IPv4Network
     gateway: bytes
     """4 bytes; no endpoint may have it."""
+    internal: bool = False
+    """Whether nothing goes out of it, or comes in, by a host."""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    range: IPv4Network | None = None
+    """Where addresses are leased from if nobody asks for one; None: from the whole subnet."""
+    reserved: tuple[bytes, ...] = ()
+    """Addresses of 4 bytes that are not leased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,15 @@ class Endpoint:
     port: str
     """Name of the OVS port; its number is known once the datapath reports a port of that name."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    container: str | None = None
+    """Docker's id of the container, 64 hex digits; it stays when the container starts anew."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the container on this network."""
+
+    def same_way(self, other: Endpoint) -> bool:
+        """Tell whether packets go to both alike: only what people call it differs, and routes may stay."""
+        called = {"name": other.name, "labels": other.labels, "container": other.container, "aliases": other.aliases}
+        return replace(self, **called) == other  # type: ignore[arg-type]  # each is of its own type
 
 
 def mac_text(mac: bytes) -> str:

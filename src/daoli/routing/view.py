@@ -8,7 +8,6 @@ known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 from daoli.routing.model import Endpoint, Host, Network
@@ -116,7 +115,7 @@ class View:
         """Add an endpoint, or replace the one of that id."""
         old = self.endpoints.get(endpoint.id)
         if old is not None:
-            if replace(endpoint, name=old.name, labels=old.labels) == old:
+            if endpoint.same_way(old):
                 self.endpoints[endpoint.id] = endpoint
                 self.by_ipv4[endpoint.ipv4].endpoint = endpoint  # the place stays, and the routes that lead there
                 return
