@@ -2,61 +2,50 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Final
 
-from daoli import __version__
+from daoli.sources import Program, SettingError, setting
+
+__all__ = ["SettingError", "Settings", "parse_tcp", "read"]
 
 PREFIX = "DAOLI_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
-
-
-class SettingError(ValueError):
-    """A setting that cannot be used; the text names it and says where it came from."""
-
-
-def _setting(default: Any, metavar: str, text: str) -> Any:
-    return field(default=default, metadata={"metavar": metavar, "help": text})
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that an operator may set. The help texts give unit and reason."""
 
-    openflow_listen: str = _setting(
+    openflow_listen: str = setting(
         "0.0.0.0:6653", "HOST:PORT", "where datapaths connect; on all addresses, since the hosts must reach it"
     )
-    api_listen: str = _setting(
+    api_listen: str = setting(
         "127.0.0.1:8653",
         "HOST:PORT",
         "where the REST API listens, or unix:PATH; an address that is not loopback needs a token",
     )
-    api_token_file: str = _setting("", "FILE", "file that holds the bearer token which the API then asks for")
-    state: str = _setting(
+    api_token_file: str = setting("", "FILE", "file that holds the bearer token which the API then asks for")
+    state: str = setting(
         "/var/lib/daoli", "DIR", "folder of the durable state; the word memory keeps nothing, for experiments"
     )
-    log_level: str = _setting("info", "LEVEL", f"one of {', '.join(LOG_LEVELS)}")
-    log_format: str = _setting("auto", "FORMAT", "console, json, or auto: console on a terminal")
-    idle_timeout: int = _setting(
+    log_level: str = setting("info", "LEVEL", f"one of {', '.join(LOG_LEVELS)}")
+    log_format: str = setting("auto", "FORMAT", "console, json, or auto: console on a terminal")
+    idle_timeout: int = setting(
         30, "SECONDS", "an unused route goes after this time; the next packet then costs one visit to the controller"
     )
-    punt_rate: float = _setting(
+    punt_rate: float = setting(
         500.0, "PER_SECOND", "packets a second that one container port may send to the controller; more is dropped"
     )
-    punt_burst: float = _setting(1000.0, "PACKETS", "as --punt-rate, but at once")
+    punt_burst: float = setting(1000.0, "PACKETS", "as --punt-rate, but at once")
 
     def __post_init__(self) -> None:
         """Refuse what cannot be; the text names the setting."""
-        if self.log_level not in LOG_LEVELS:
-            raise SettingError(f"log_level: {self.log_level!r} is none of {', '.join(LOG_LEVELS)}")
-        if self.log_format not in ("auto", "console", "json"):
-            raise SettingError(f"log_format: {self.log_format!r} is none of auto, console, json")
+        check_logging(self.log_level, self.log_format)
         if not 1 <= self.idle_timeout <= 0xFFFF:
             raise SettingError(f"idle_timeout: {self.idle_timeout} is not between 1 and 65535 seconds")
         for name in ("punt_rate", "punt_burst"):
@@ -74,15 +63,28 @@ class Settings:
 
     def token(self) -> str | None:
         """Read the API's bearer token; None if there is to be none."""
-        if not self.api_token_file:
-            return None
-        try:
-            token = Path(self.api_token_file).read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingError(f"api_token_file: {self.api_token_file}: {error}") from error
-        if not token:
-            raise SettingError(f"api_token_file: {self.api_token_file} is empty")
-        return token
+        return read_token(self.api_token_file, "api_token_file")
+
+
+def check_logging(level: str, style: str) -> None:
+    """Refuse what the log cannot be."""
+    if level not in LOG_LEVELS:
+        raise SettingError(f"log_level: {level!r} is none of {', '.join(LOG_LEVELS)}")
+    if style not in ("auto", "console", "json"):
+        raise SettingError(f"log_format: {style!r} is none of auto, console, json")
+
+
+def read_token(file: str, name: str) -> str | None:
+    """Read a bearer token; None if no file is named."""
+    if not file:
+        return None
+    try:
+        token = Path(file).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{name}: {file}: {error}") from error
+    if not token:
+        raise SettingError(f"{name}: {file} is empty")
+    return token
 
 
 def parse_tcp(text: str, name: str) -> tuple[str, int]:
@@ -96,78 +98,15 @@ def parse_tcp(text: str, name: str) -> tuple[str, int]:
     return bare, int(port)
 
 
+PROGRAM: Final = Program(
+    settings=Settings,
+    name="python -m daoli.controller",
+    prefix=PREFIX,
+    description="The daoli controller: Open vSwitch bridges connect to it, containers on them reach each other.",
+    epilog=("Exit code 2: a setting, the state folder or a port cannot be used. See README.md for the first steps."),
+)
+
+
 def read(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
     """Put the settings together. Raises `SettingError`; `--help` and `--version` end the program."""
-    flags = vars(_parser().parse_args(arguments))
-    config = flags.pop("config") or environment.get(PREFIX + "CONFIG")
-    values: dict[str, Any] = {}
-    if config:
-        values |= _from_file(Path(config))
-    for setting in fields(Settings):
-        if (text := environment.get(PREFIX + setting.name.upper())) is not None:
-            values[setting.name] = _convert(setting.name, text, f"in {PREFIX}{setting.name.upper()}")
-        if (given := flags[setting.name]) is not None:
-            values[setting.name] = _convert(setting.name, given, f"in --{setting.name.replace('_', '-')}")
-    return Settings(**values)
-
-
-_TYPES: dict[str, type] = {setting.name: type(setting.default) for setting in fields(Settings)}
-
-
-def _from_file(path: Path) -> dict[str, Any]:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingError(f"config: {path}: {error}") from error
-    unknown = sorted(set(table) - set(_TYPES))
-    if unknown:
-        raise SettingError(f"config: {path}: no setting is called {unknown[0]!r}; there are {', '.join(_TYPES)}")
-    return {name: _convert(name, value, f"in {path}") for name, value in table.items()}
-
-
-def _convert(name: str, value: Any, where: str) -> Any:
-    wanted = _TYPES[name]
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, str | int | float)
-        or (isinstance(value, float) and wanted is int)
-    ):
-        raise SettingError(f"{name}: {value!r} {where} is not {_WORDS[wanted]}")
-    if wanted is str and not isinstance(value, str):
-        raise SettingError(f"{name}: {value!r} {where} is not {_WORDS[wanted]}")
-    try:
-        return wanted(value)
-    except ValueError as error:
-        raise SettingError(f"{name}: {value!r} {where} is not {_WORDS[wanted]}") from error
-
-
-_WORDS: dict[type, str] = {str: "text", int: "a whole number", float: "a number"}
-
-
-class _Parser(argparse.ArgumentParser):
-    """Refuses bad flags as all other settings are refused: in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise SettingError(f"{message}; see --help")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m daoli.controller",
-        allow_abbrev=False,
-        description="The daoli controller: Open vSwitch bridges connect to it, containers on them reach each other.",
-        epilog=(
-            "Each setting may also stand in a TOML file (--config) under its name with underscores, or in the "
-            f"environment as {PREFIX}NAME; flags win over the environment, that over the file. "
-            "Exit code 2: a setting, the state folder or a port cannot be used. See README.md for the first steps."
-        ),
-    )
-    parser.add_argument("--version", action="version", version=f"daoli {__version__}")
-    parser.add_argument("--config", metavar="FILE", help="TOML file with settings")
-    for setting in fields(Settings):
-        parser.add_argument(
-            f"--{setting.name.replace('_', '-')}",
-            metavar=setting.metadata["metavar"],
-            help=f"{setting.metadata['help']} (default: {setting.default or 'none'})",
-        )
-    return parser
+    return PROGRAM.read(arguments, environment)[0]
