@@ -45,11 +45,30 @@ from daoli.ofproto.multipart import REPLIES, REQUESTS, UnknownMultipartReply, Un
 from daoli.ofproto.nicira import EdPropertyWire, LearnSpecs, MembersWire, NatRangeWire, Reference, ResultWire
 from daoli.ofproto.nicira_messages import NXM_MATCH
 from daoli.ofproto.onf import FLOW_UPDATE, BundledWire, Monitored
-from daoli.ofproto.oxm import OxmWire
+from daoli.ofproto.oxm import MaskedValue, OxmWire
 from daoli.ofproto.record import Record, Structure
 from daoli.ofproto.tables import OxmIdWire
 from daoli.ofproto.tlv import EXPERIMENTER, Tlv
 from daoli.ofproto.wire import Counted, Fill, Many, Measured, Nested, Pair, Quad, Sized, Tally, Text, Words
+
+JUNK: tuple[Any, ...] = (
+    *(None, True, 1.5, float("nan"), 1j, -1, 1 << 200, 10**5000, object(), int, Match(), {}, set(), range(3)),
+    *("", "junk", "/", "1/2/3", "10.0.0.0/8/8", "::/", "+", "-", "|", "\udc80", "9" * 5000, "1" * 300),
+    *(b"", b"\xff", bytes(300), bytearray(4), memoryview(bytes(4))),
+    *([], [1], [None], (), (1,), (None,), (1, None), (None, 1), ("a", "b"), (1, 2, 3), (-1, -1), ((1, 2), 3), (1.5, 1)),
+)
+"""What people, and their programs, may take for the value of a field."""
+
+
+def behind(field: Field, *, when_set: bool = False) -> dict[str, MaskedValue]:
+    """Give what has to be matched before a field may be, or before it may be set."""
+    before: dict[str, MaskedValue] = {"vlan_vid": (0x1000, 0x1000)} if when_set and field.name == "vlan_vid" else {}
+    for requirement in field.requires:
+        value, mask = requirement.wanted[0]
+        before = {**behind(FIELDS[requirement.field]), **before}
+        before[requirement.field] = (value, mask) if mask > 0 else value or 1
+    return before
+
 
 CLASSES: list[type[Message]] = sorted(
     (

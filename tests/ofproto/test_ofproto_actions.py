@@ -2,16 +2,23 @@
 
 import pytest
 from hypothesis import given
-from tests.ofproto.strategies import values
+from tests.ofproto.oracles import ovs_print
+from tests.ofproto.strategies import behind, values
 
 from daoli.ofproto import (
+    FIELDS,
     Action,
     ActionType,
+    ApplyActions,
     CopyTtlIn,
     CopyTtlOut,
+    Ct,
     DecMplsTtl,
     DecNwTtl,
+    EncodeError,
+    FlowMod,
     Group,
+    Match,
     Output,
     Oxm,
     PopMpls,
@@ -27,6 +34,8 @@ from daoli.ofproto import (
     UnknownAction,
 )
 from daoli.ofproto.actions import ACTION, ACTIONS
+from daoli.ofproto.fields import READ_ONLY
+from daoli.ofproto.oxm import MaskedValue
 
 BYTES: dict[Action, str] = {
     Output(5): "0000 0010 00000005 ffff 000000000000",
@@ -76,7 +85,64 @@ def test_round_trip(actions: tuple[Action, ...]) -> None:
 
 def test_set_field_of_one() -> None:
     """A set_field sets exactly one field."""
-    assert SetField.of(in_port=3) == SetField(Oxm.of("in_port", 3))
-    for fields in ({}, {"in_port": 3, "eth_type": 4}):
-        with pytest.raises(ValueError, match="set_field sets one field"):
+    assert SetField.of(metadata=3) == SetField(Oxm.of("metadata", 3))
+    for fields in ({}, {"metadata": 3, "tcp_dst": 4}):
+        with pytest.raises(EncodeError, match=f"SetField: it sets one field, not {len(fields)}"):
             SetField.of(**fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("in_port", 3, r"in_port: it cannot be set: it says where the packet came in \(7.2.5\)"),
+        ("eth_type", 0x0800, "eth_type: it cannot be set: it says what headers the packet has"),
+        ("ct_state", "+trk", "ct_state: it cannot be set"),
+        ("ct_zone", 3, "ct_zone: it cannot be set: the datapath alone decides it"),
+        ("ipv4_dst", "10.0.0.0/8", r"ipv4_dst: '10.0.0.0/8' has a mask, .* RegLoad2\(Oxm.of\(…\)\) is Open vSwitch's"),
+        ("metadata", (1, 3), r"metadata: \(1, 3\) has a mask"),
+        ("metadata", (1, 0), r"metadata: \(1, 0\) has a mask"),
+        ("vlan_vid", 5, r"vlan_vid: 5 is in no packet: .* 0x1005"),
+        ("vlan_vid", 0, r"vlan_vid: 0 lacks VlanId.PRESENT; PopVlan takes a tag off"),
+        ("eth_src", 1.5, "eth_src: 1.5 is neither number nor bytes nor text"),
+        ("nw_src", "10.0.0.1", "nw_src: no match field is called 'nw_src'"),
+    ],
+)
+def test_set_field_refuses(name: str, value: MaskedValue, words: str) -> None:
+    """What cannot be set, or not to that, is refused when it is built, by its name and with the reason."""
+    with pytest.raises(EncodeError, match=words) as refusal:
+        SetField.of(**{name: value})
+    assert refusal.value.field == name
+
+
+def test_set_field_of_a_whole_mask() -> None:
+    """A mask of all ones is none."""
+    assert SetField.of(metadata=(1, 0xFFFF_FFFF_FFFF_FFFF)) == SetField.of(metadata=1)
+
+
+@pytest.mark.parametrize("oxm", [Oxm.of("in_port", 3), Oxm.of("metadata", (1, 3)), Oxm(0x80000C02, b"\0\5")])
+def test_decoding_is_liberal(oxm: Oxm) -> None:
+    """A set_field that nobody should send is read as it came, and written so."""
+    data = ACTIONS.write((SetField(oxm),))
+    assert ACTIONS.parse(data) == (SetField(oxm),)
+
+
+def test_read_only_are_fields() -> None:
+    """What cannot be set is in the table of fields, with a reason."""
+    assert set(READ_ONLY) <= set(FIELDS)
+    assert all(READ_ONLY.values())
+
+
+@pytest.mark.ovs
+@pytest.mark.parametrize(
+    "name", sorted(set(FIELDS) - {f"tun_metadata{number}" for number in range(1, 64)} - {"pbb_isid"})
+)
+def test_ovs_sets_the_same(name: str) -> None:
+    """Open vSwitch refuses to set just the fields that are refused here; the one of PBB it does not know."""
+    field = FIELDS[name]
+    value = {"vlan_vid": 0x1005, "nxm_of_ip_tos": 4}.get(name, 1)
+    action: Action = SetField(Oxm.of(name, value))
+    tracked = name in ("ct_mark", "ct_label")
+    setting = ApplyActions((Ct(flags=1, actions=(action,)) if tracked else action,))
+    match = Match(eth_type=0x0800) if tracked else Match(**behind(field, when_set=True))
+    refused = "error" in ovs_print(FlowMod(match=match, instructions=(setting,)).encode())
+    assert refused == (name in READ_ONLY)

@@ -10,7 +10,9 @@ from typing import Annotated, ClassVar, TypeVar
 
 from construct import Int8ub, Int16ub, Padding
 
-from daoli.ofproto.constants import CML_NO_BUFFER, ActionType
+from daoli.ofproto.constants import CML_NO_BUFFER, ActionType, VlanId
+from daoli.ofproto.errors import EncodeError, shown
+from daoli.ofproto.fields import READ_ONLY
 from daoli.ofproto.oxm import OXM, MaskedValue, Oxm
 from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.tlv import Tlv
@@ -155,17 +157,30 @@ class DecNwTtl(Action):
 @action(ActionType.SET_FIELD)
 @dataclass(frozen=True, slots=True)
 class SetField(Action):
-    """Set a field of the packet to a value."""
+    """Set a field of the packet to a value; `SetField(oxm)` itself takes the field as it is, unchecked."""
 
     oxm: Annotated[Oxm, OXM]
 
     @classmethod
     def of(cls, **field: MaskedValue) -> "SetField":
-        """Make one from what people write: `SetField.of(eth_src="02:00:00:00:00:01")`."""
+        """Make one from what people write: `SetField.of(eth_src="02:00:00:00:00:01")`.
+
+        EncodeError names a field that cannot be set, or not to that, and says why.
+        """
         if len(field) != 1:
-            raise ValueError(f"set_field sets one field, not {len(field)}")
+            raise EncodeError("SetField", f"it sets one field, not {len(field)}")
         ((name, value),) = field.items()
-        return cls(Oxm.of(name, value))
+        oxm = Oxm.of(name, value)
+        if name in READ_ONLY:
+            raise EncodeError(name, f"it cannot be set: {READ_ONLY[name]} (7.2.5)")
+        if oxm.masked:
+            raise EncodeError(
+                name,
+                f"{shown(value)} has a mask, and set_field has none (7.2.5): RegLoad2(Oxm.of(…)) is Open vSwitch's",
+            )
+        if name == "vlan_vid" and not int.from_bytes(oxm.value, "big") & VlanId.PRESENT:
+            raise EncodeError(name, f"{shown(value)} lacks VlanId.PRESENT; PopVlan takes a tag off (7.2.5)")
+        return cls(oxm)
 
 
 @action(ActionType.PUSH_PBB)

@@ -4,6 +4,8 @@ Bytes: `DecodeError` is the peer's fault, `EncodeError` the caller's; nothing el
 `RemoteProtocolError` is the peer's fault, `LocalProtocolError` the caller's.
 """
 
+import reprlib
+
 
 class DecodeError(ValueError):
     """Bytes that are not OpenFlow 1.3.
@@ -25,7 +27,7 @@ class EncodeError(ValueError):
     """A value that does not fit the wire.
 
     Attributes:
-        field: the field at fault, as `Class.name`.
+        field: the field at fault: `Class.name`, or the name of a match field.
         reason: why it does not fit.
     """
 
@@ -33,6 +35,34 @@ class EncodeError(ValueError):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+class _Brief(reprlib.Repr):
+    """Writes of a value no more than one can read, whatever it is and however deep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 80
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Write a number; a very long one in hex, since Python refuses to write that in decimal."""
+        return str(x) if x.bit_length() <= 2 * self.maxother else f"{x:#x}"[: self.maxother] + "..."
+
+
+shown = _Brief().repr
+"""Write a value into a reason."""
+
+
+def check_number(field: str, value: object, bits: int) -> None:
+    """Raise EncodeError for what is not an unsigned number of so many bits."""
+    if not isinstance(value, int) or not 0 <= value < 1 << bits:
+        raise EncodeError(field, f"{shown(value)} is not an unsigned number of {bits} bits")
+
+
+def check_bytes(field: str, value: object) -> None:
+    """Raise EncodeError for what is not bytes."""
+    if not isinstance(value, bytes):
+        raise EncodeError(field, f"{shown(value)} is not bytes")
 
 
 class LocalProtocolError(RuntimeError):

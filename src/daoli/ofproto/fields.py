@@ -7,25 +7,36 @@ that (`nxm_of_ip_dst`). A new field is a new line.
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import MappingProxyType
 from typing import NamedTuple
 
-from daoli.ofproto.constants import NICIRA, NSH, ONF, EtherType, IpProto, OxmClass
+from daoli.ofproto.constants import NICIRA, NSH, ONF, EtherType, IpProto, OxmClass, VlanId
+from daoli.ofproto.errors import EncodeError, shown
 
-ANY_BUT_ZERO: tuple[int, ...] = ()
-"""As a requirement's values: the field must be matched, on something other than zero."""
+_EXACT = -1
+"""A mask of all ones, however wide the field."""
 
 
 class Requirement(NamedTuple):
-    """What must be matched before a field may be (7.2.3.6): another field, on one of some values."""
+    """What must be matched before a field may be (7.2.3.6): another field, so that one of some (value, mask) holds."""
 
     field: str
-    values: tuple[int, ...]
+    wanted: tuple[tuple[int, int], ...]
+
+    def admits(self, value: bytes, mask: bytes | None) -> bool:
+        """Tell whether what is matched on that value, under that mask, is what is required."""
+        number = int.from_bytes(value, "big")
+        kept = _EXACT if mask is None else int.from_bytes(mask, "big")
+        return any(kept & bits == bits and number & bits == wanted for wanted, bits in self.wanted)
 
     def __str__(self) -> str:
-        values = "|".join(f"{value:#x}" for value in self.values)
-        return f"{self.field}={values}" if values else self.field
+        said = "|".join(self._text(value, mask) for value, mask in self.wanted if mask)
+        return f"{self.field}={said}" if said else self.field
+
+    def _text(self, value: int, mask: int) -> str:
+        field = FIELDS[self.field]
+        return f"{value:#x}" if mask == _EXACT else field.format_masked(field.pack(value), field.pack(mask))
 
 
 _FLAGS: dict[str, tuple[str, ...]] = {
@@ -37,6 +48,17 @@ _FLAGS: dict[str, tuple[str, ...]] = {
 
 _FRAGMENTS = {"no": (0, 3), "first": (1, 3), "later": (3, 3), "yes": (1, 1), "not_later": (0, 2)}
 """Kinds of IP fragments as value and mask; the first three have a value alone."""
+
+
+_WRITTEN = {
+    "mac": "a MAC address such as '02:00:00:00:00:01'",
+    "ipv4": "an IPv4 address such as '10.0.0.1'",
+    "ipv6": "an IPv6 address such as 'fe80::1'",
+    "packet_type": "a packet type such as '(1,0x894f)'",
+    "frag": f"one of {', '.join(_FRAGMENTS)}",
+    **{notation: f"made of {', '.join(names)}" for notation, names in _FLAGS.items()},
+}
+"""What text of a notation is; of the others it is a number."""
 
 
 class Field(NamedTuple):
@@ -79,28 +101,32 @@ class Field(NamedTuple):
         """What tells the field from all others: its experimenter, its class and its number."""
         return self.experimenter << 23 | self.header >> 9
 
-    def pack(self, value: int | bytes | str, width: int = 0) -> bytes:
+    def pack(self, value: object, width: int = 0) -> bytes:
         """Give the bytes of a value that people wrote, of an elastic field at least `width` of them.
 
-        ValueError says why it cannot be one.
+        EncodeError says why it cannot be one.
         """
         if isinstance(value, str):
             value = self._parse(value)
         if isinstance(value, bytes):
             if len(value) != self.width and not (self.elastic and width <= len(value) <= self.width):
-                raise ValueError(f"{self.name} takes {self.width} bytes, not {len(value)}")
+                raise EncodeError(self.name, f"{shown(value)} is {len(value)} bytes, not {self.width}")
             width = max(width, len(value))
             value = int.from_bytes(value, "big")
+        if not isinstance(value, int) or (isinstance(value, bool) and self.bits > 1):
+            raise EncodeError(self.name, f"{shown(value)} is neither number nor bytes nor text")
         if not 0 <= value < 1 << self.bits:
-            raise ValueError(f"{self.name} takes a number of {self.bits} bits, not {value}")
+            raise EncodeError(self.name, f"{shown(value)} is not a number of {self.bits} bits")
         return value.to_bytes(max(width, 1, (value.bit_length() + 7) // 8) if self.elastic else self.width, "big")
 
     def _parse(self, text: str) -> int | bytes:
         try:
             if self.notation == "mac":
                 return bytes.fromhex(text.replace(":", " "))
-            if self.notation in ("ipv4", "ipv6"):
-                return ip_address(text).packed
+            if self.notation == "ipv4":
+                return IPv4Address(text).packed
+            if self.notation == "ipv6":
+                return IPv6Address(text.replace("%", "/")).packed  # a zone is known on one machine only
             if self.notation in _FLAGS and not text[:1].isdecimal():
                 return sum({1 << _FLAGS[self.notation].index(name) for name in text.split("|")})
             if self.notation == "frag" and text in _FRAGMENTS:
@@ -110,7 +136,8 @@ class Field(NamedTuple):
                 return int(namespace, 0) << 16 | int(kind, 0)
             return int(text, 0)
         except ValueError as error:
-            raise ValueError(f"{self.name} cannot be {text!r}") from error
+            written = _WRITTEN.get(self.notation, "a number")
+            raise EncodeError(self.name, f"{shown(text)} is not {written}") from error
 
     def parse_words(self, text: str) -> tuple[int, int] | None:
         """Give value and mask of words that stand for both: `+syn-ack`, `not_later`; None if these are none."""
@@ -122,7 +149,7 @@ class Field(NamedTuple):
         for word in text.replace("+", " +").replace("-", " -").split():
             bit = self._parse(word[1:])
             if not isinstance(bit, int) or word[1:].isdecimal():
-                raise ValueError(f"{self.name} cannot be {text!r}")
+                raise EncodeError(self.name, f"{shown(text)} is not {_WRITTEN[self.notation]}")
             mask |= bit
             value |= bit if word[0] == "+" else 0
         return value, mask
@@ -174,11 +201,11 @@ def _hex(number: int) -> str:
 
 
 def _when(field: str, *values: int) -> Requirement:
-    return Requirement(field, values)
+    return Requirement(field, tuple((value, _EXACT) for value in values))
 
 
-_IN_PORT = _when("in_port", *ANY_BUT_ZERO)
-_VLAN = _when("vlan_vid", *ANY_BUT_ZERO)
+_IN_PORT = Requirement("in_port", ((0, 0),))
+_VLAN = Requirement("vlan_vid", ((VlanId.PRESENT, VlanId.PRESENT),))
 _IP = _when("eth_type", EtherType.IPV4, EtherType.IPV6)
 _IPV4 = _when("eth_type", EtherType.IPV4)
 _IPV6 = _when("eth_type", EtherType.IPV6)
@@ -186,7 +213,9 @@ _ARP = _when("eth_type", EtherType.ARP)
 _MPLS = _when("eth_type", EtherType.MPLS, EtherType.MPLS_MULTICAST)
 _PBB = _when("eth_type", EtherType.PBB)
 _NSH = _when("eth_type", EtherType.NSH)
-_CT = _when("ct_state", *ANY_BUT_ZERO)
+_CT = Requirement(  # on any of +new, +est, +rel, +rpl, +snat and +dnat, or else on +trk-inv
+    "ct_state", (*((bit, bit) for bit in (0x01, 0x02, 0x04, 0x08, 0x40, 0x80)), (0x20, 0x30))
+)
 _TCP = _when("ip_proto", IpProto.TCP)
 _UDP = _when("ip_proto", IpProto.UDP)
 _SCTP = _when("ip_proto", IpProto.SCTP)
@@ -246,9 +275,9 @@ def _experimental(
     return Field(name, OxmClass.EXPERIMENTER, number, bits, width, mask, requires, notation, symbol, experimenter)
 
 
-def _legacy(number: int, name: str, bits: int, *, notation: str = "number") -> Field:
+def _legacy(number: int, name: str, bits: int, *requires: Requirement, notation: str = "number") -> Field:
     """Give a field of NXM's first class: for moves and loads; matches use OpenFlow's own of the same meaning."""
-    return Field(name, OxmClass.NXM_0, number, bits, bits // 8, False, (), notation, name.upper())
+    return Field(name, OxmClass.NXM_0, number, bits, bits // 8, False, requires, notation, name.upper())
 
 
 _TABLE = (
@@ -271,8 +300,8 @@ _TABLE = (
     _basic(16, "udp_dst", 16, _UDP, symbol="NXM_OF_UDP_DST"),
     _basic(17, "sctp_src", 16, _SCTP),
     _basic(18, "sctp_dst", 16, _SCTP),
-    _basic(19, "icmpv4_type", 8, _ICMPV4, symbol="NXM_OF_ICMP_TYPE"),
-    _basic(20, "icmpv4_code", 8, _ICMPV4, symbol="NXM_OF_ICMP_CODE"),
+    _basic(19, "icmpv4_type", 8, _IPV4, _ICMPV4, symbol="NXM_OF_ICMP_TYPE"),
+    _basic(20, "icmpv4_code", 8, _IPV4, _ICMPV4, symbol="NXM_OF_ICMP_CODE"),
     _basic(21, "arp_op", 16, _ARP, symbol="NXM_OF_ARP_OP"),
     _basic(22, "arp_spa", 32, _ARP, mask=True, notation="ipv4", symbol="NXM_OF_ARP_SPA"),
     _basic(23, "arp_tpa", 32, _ARP, mask=True, notation="ipv4", symbol="NXM_OF_ARP_TPA"),
@@ -281,8 +310,8 @@ _TABLE = (
     _basic(26, "ipv6_src", 128, _IPV6, mask=True, notation="ipv6", symbol="NXM_NX_IPV6_SRC"),
     _basic(27, "ipv6_dst", 128, _IPV6, mask=True, notation="ipv6", symbol="NXM_NX_IPV6_DST"),
     _basic(28, "ipv6_flabel", 20, _IPV6, mask=True, notation="hex", symbol="NXM_NX_IPV6_LABEL", width=4),
-    _basic(29, "icmpv6_type", 8, _ICMPV6, symbol="NXM_NX_ICMPV6_TYPE"),
-    _basic(30, "icmpv6_code", 8, _ICMPV6, symbol="NXM_NX_ICMPV6_CODE"),
+    _basic(29, "icmpv6_type", 8, _IPV6, _ICMPV6, symbol="NXM_NX_ICMPV6_TYPE"),
+    _basic(30, "icmpv6_code", 8, _IPV6, _ICMPV6, symbol="NXM_NX_ICMPV6_CODE"),
     _basic(31, "ipv6_nd_target", 128, _ND, notation="ipv6", symbol="NXM_NX_ND_TARGET"),
     _basic(32, "ipv6_nd_sll", 48, _ND_SOLICIT, notation="mac", symbol="NXM_NX_ND_SLL"),
     _basic(33, "ipv6_nd_tll", 48, _ND_ADVERT, notation="mac", symbol="NXM_NX_ND_TLL"),
@@ -305,8 +334,8 @@ _TABLE = (
     _nicira(18, "nxm_nx_arp_tha", 48, _ARP, notation="mac", symbol="NXM_NX_ARP_THA"),
     _nicira(19, "nxm_nx_ipv6_src", 128, _IPV6, notation="ipv6", symbol="NXM_NX_IPV6_SRC"),
     _nicira(20, "nxm_nx_ipv6_dst", 128, _IPV6, notation="ipv6", symbol="NXM_NX_IPV6_DST"),
-    _nicira(21, "nxm_nx_icmpv6_type", 8, _ICMPV6, mask=False, notation="number", symbol="NXM_NX_ICMPV6_TYPE"),
-    _nicira(22, "nxm_nx_icmpv6_code", 8, _ICMPV6, mask=False, notation="number", symbol="NXM_NX_ICMPV6_CODE"),
+    _nicira(21, "nxm_nx_icmpv6_type", 8, _IPV6, _ICMPV6, mask=False, notation="number", symbol="NXM_NX_ICMPV6_TYPE"),
+    _nicira(22, "nxm_nx_icmpv6_code", 8, _IPV6, _ICMPV6, mask=False, notation="number", symbol="NXM_NX_ICMPV6_CODE"),
     _nicira(23, "nxm_nx_nd_target", 128, _ND, notation="ipv6", symbol="NXM_NX_ND_TARGET"),
     _nicira(24, "nxm_nx_nd_sll", 48, _ND_SOLICIT, notation="mac", symbol="NXM_NX_ND_SLL"),
     _nicira(25, "nxm_nx_nd_tll", 48, _ND_ADVERT, notation="mac", symbol="NXM_NX_ND_TLL"),
@@ -334,10 +363,10 @@ _TABLE = (
     _nicira(110, "tun_ipv6_dst", 128, notation="ipv6"),
     *(_nicira(111 + number, f"xxreg{number}", 128) for number in range(4)),
     _nicira(119, "ct_nw_proto", 8, _CT, mask=False, notation="number"),
-    _nicira(120, "ct_nw_src", 32, _CT, notation="ipv4"),
-    _nicira(121, "ct_nw_dst", 32, _CT, notation="ipv4"),
-    _nicira(122, "ct_ipv6_src", 128, _CT, notation="ipv6"),
-    _nicira(123, "ct_ipv6_dst", 128, _CT, notation="ipv6"),
+    _nicira(120, "ct_nw_src", 32, _IPV4, _CT, notation="ipv4"),
+    _nicira(121, "ct_nw_dst", 32, _IPV4, _CT, notation="ipv4"),
+    _nicira(122, "ct_ipv6_src", 128, _IPV6, _CT, notation="ipv6"),
+    _nicira(123, "ct_ipv6_dst", 128, _IPV6, _CT, notation="ipv6"),
     _nicira(124, "ct_tp_src", 16, _CT, notation="number"),
     _nicira(125, "ct_tp_dst", 16, _CT, notation="number"),
     _experimental(ONF, 42, "tcp_flags", 12, _TCP, notation="tcp_flags", symbol="NXM_NX_TCP_FLAGS"),
@@ -366,19 +395,19 @@ _TABLE = (
     _legacy(2, "nxm_of_eth_src", 48, notation="mac"),
     _legacy(3, "nxm_of_eth_type", 16, notation="hex"),
     _legacy(4, "nxm_of_vlan_tci", 16, notation="hex"),
-    _legacy(5, "nxm_of_ip_tos", 8),
-    _legacy(6, "nxm_of_ip_proto", 8),
-    _legacy(7, "nxm_of_ip_src", 32, notation="ipv4"),
-    _legacy(8, "nxm_of_ip_dst", 32, notation="ipv4"),
-    _legacy(9, "nxm_of_tcp_src", 16),
-    _legacy(10, "nxm_of_tcp_dst", 16),
-    _legacy(11, "nxm_of_udp_src", 16),
-    _legacy(12, "nxm_of_udp_dst", 16),
-    _legacy(13, "nxm_of_icmp_type", 8),
-    _legacy(14, "nxm_of_icmp_code", 8),
-    _legacy(15, "nxm_of_arp_op", 16),
-    _legacy(16, "nxm_of_arp_spa", 32, notation="ipv4"),
-    _legacy(17, "nxm_of_arp_tpa", 32, notation="ipv4"),
+    _legacy(5, "nxm_of_ip_tos", 8, _IP),
+    _legacy(6, "nxm_of_ip_proto", 8, _IP),
+    _legacy(7, "nxm_of_ip_src", 32, _IPV4, notation="ipv4"),
+    _legacy(8, "nxm_of_ip_dst", 32, _IPV4, notation="ipv4"),
+    _legacy(9, "nxm_of_tcp_src", 16, _TCP),
+    _legacy(10, "nxm_of_tcp_dst", 16, _TCP),
+    _legacy(11, "nxm_of_udp_src", 16, _UDP),
+    _legacy(12, "nxm_of_udp_dst", 16, _UDP),
+    _legacy(13, "nxm_of_icmp_type", 8, _IPV4, _ICMPV4),
+    _legacy(14, "nxm_of_icmp_code", 8, _IPV4, _ICMPV4),
+    _legacy(15, "nxm_of_arp_op", 16, _ARP),
+    _legacy(16, "nxm_of_arp_spa", 32, _ARP, notation="ipv4"),
+    _legacy(17, "nxm_of_arp_tpa", 32, _ARP, notation="ipv4"),
 )
 
 
@@ -389,14 +418,36 @@ BY_KEY: Mapping[int, Field] = MappingProxyType({field.key: field for field in _T
 """Every field, by experimenter, class and number: the upper 23 bits of its header, before them the experimenter's."""
 
 
+READ_ONLY: Mapping[str, str] = MappingProxyType(
+    {
+        name: why
+        for why, names in {
+            "it says where the packet came in": ("in_port", "in_phy_port"),
+            "it says what headers the packet has, which actions that push and pop change": (
+                *("eth_type", "ip_proto", "mpls_bos", "ipv6_exthdr", "packet_type", "nsh_mdtype", "nsh_np"),
+                *("nxm_of_eth_type", "nxm_of_ip_proto", "ip_frag"),
+            ),
+            "it belongs to the ends of the connection": ("tcp_flags", "oxm_of_tcp_flags", "nxm_nx_tcp_flags"),
+            "the datapath alone decides it": (
+                *("dp_hash", "nxoxm_et_dp_hash", "recirc_id", "conj_id", "actset_output", "oxm_of_actset_output"),
+                *("ct_state", "ct_zone", "ct_nw_proto", "ct_nw_src", "ct_nw_dst", "ct_ipv6_src", "ct_ipv6_dst"),
+                *("ct_tp_src", "ct_tp_dst", "tun_gtpu_flags", "tun_gtpu_msgtype"),
+            ),
+        }.items()
+        for name in names
+    }
+)
+"""The fields that no set_field may set, and why (7.2.5); these are the ones that Open vSwitch refuses."""
+
+
 def key_of(reference: int) -> int:
     """Give the key of the field that a header means, or a header and an experimenter's id of 8 bytes together."""
     return (reference & 0xFFFF_FFFF) << 23 | reference >> 41 if reference >> 32 else reference >> 9
 
 
 def field_named(name: str) -> Field:
-    """Give the field of that name; ValueError if there is none."""
+    """Give the field of that name; EncodeError if there is none."""
     try:
         return FIELDS[name]
     except KeyError:
-        raise ValueError(f"no match field is called {name!r}") from None
+        raise EncodeError(name, f"no match field is called {name!r}") from None

@@ -2,7 +2,8 @@
 
 On the wire any list of fields is carried as it came. What people write is checked in full: `Match(eth_type=0x0800,
 ipv4_dst="10.0.0.0/8")` refuses a name, a size, a mask or a missing prerequisite that the datapath would refuse, when
-the match is made and not when an error message comes back.
+the match is made and not when an error message comes back: an EncodeError that names the field. `Match.of` takes
+fields as they are.
 """
 
 import struct
@@ -10,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from daoli.ofproto.constants import MatchType
-from daoli.ofproto.errors import DecodeError
-from daoli.ofproto.fields import Field, Requirement, field_named
+from daoli.ofproto.errors import DecodeError, EncodeError, shown
+from daoli.ofproto.fields import Field, field_named
 from daoli.ofproto.oxm import OXM, MaskedValue, Oxm
 from daoli.ofproto.wire import Many, Reader, Wire
 
@@ -46,7 +47,7 @@ class Match:
         raise AttributeError(f"a match is immutable: {name}")
 
     def oxm(self, name: str) -> Oxm | None:
-        """Give the first field of that name, if it is matched; ValueError if no field is called so."""
+        """Give the first field of that name, if it is matched; EncodeError if no field is called so."""
         key = field_named(name).key
         for oxm in self.oxms:
             if oxm.key == key:
@@ -112,16 +113,10 @@ def _check_prerequisites(oxms: tuple[Oxm, ...]) -> None:
     seen: dict[str, Oxm] = {}
     for oxm in oxms:
         for requirement in oxm.field.requires if oxm.field else ():
-            if not _is_met(requirement, seen.get(requirement.field)):
-                raise ValueError(f"{oxm.name} needs {requirement} before it")
+            before = seen.get(requirement.field)
+            if before is None or not requirement.admits(before.value, before.mask):
+                raise EncodeError(oxm.name, f"it needs {requirement} before it")
         seen[oxm.name] = oxm
-
-
-def _is_met(requirement: Requirement, oxm: Oxm | None) -> bool:
-    if oxm is None:
-        return False
-    number = int.from_bytes(oxm.value, "big")
-    return number in requirement.values if requirement.values else number != 0
 
 
 class MatchWire(Wire):
@@ -145,7 +140,7 @@ class MatchWire(Wire):
     def write(self, value: Any) -> bytes:
         """Give a match and its padding."""
         if not isinstance(value, Match):
-            raise TypeError(f"{value!r} is not a Match")
+            raise TypeError(f"{shown(value)} is not a Match")
         body = self._oxms.write(value.oxms)
         length = 4 + len(body)
         return self._head.pack(MatchType.OXM, length) + body + bytes(-length % 8)

@@ -8,8 +8,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from daoli.ofproto.constants import OxmClass
-from daoli.ofproto.errors import DecodeError, EncodeError
+from daoli.ofproto.constants import OxmClass, VlanId
+from daoli.ofproto.errors import DecodeError, EncodeError, check_bytes, check_number, shown
 from daoli.ofproto.fields import BY_KEY, Field, field_named
 from daoli.ofproto.wire import Reader, Wire
 
@@ -17,7 +17,10 @@ Value = int | bytes | str
 """How people write a value: a number, its bytes, or text such as "02:00:00:00:00:01" or "10.0.0.1"."""
 
 MaskedValue = Value | tuple[Value, Value]
-"""A value, a (value, mask), or text with a mask behind a slash: "10.0.0.0/8", "0x1000/0x1000"."""
+"""A value, a (value, mask), or text with a mask behind a slash: "10.0.0.0/8", "0x1000/0x1000".
+
+Bits of the value that the mask lacks do not count: they are cleared (7.2.3.5), so "10.0.0.1/8" is "10.0.0.0/8".
+"""
 
 _HEADER = struct.Struct("!I")
 _EXPERIMENTER = OxmClass.EXPERIMENTER << 16
@@ -33,13 +36,13 @@ class Oxm:
 
     @classmethod
     def of(cls, name: str, value: MaskedValue) -> "Oxm":
-        """Make one from what people write; ValueError says what is wrong with it."""
+        """Make one from what people write; EncodeError names the field and says what is wrong with its value."""
         field = field_named(name)
         data, mask = _value_and_mask(field, value)
         if mask is not None and not field.maskable:
-            raise ValueError(f"{name} cannot be masked")
-        if mask is not None and any(bit & ~kept for bit, kept in zip(data, mask, strict=True)):
-            raise ValueError(f"{name}={value!r} has bits outside of its mask")
+            raise EncodeError(name, f"{shown(value)} has a mask, which the field cannot have")
+        if name == "vlan_vid":
+            _check_vlan(data, mask)
         header = field.header if mask is None else field.masked_header
         payload = field.experimenter.to_bytes(4, "big") if field.experimenter else b""
         payload += data if mask is None else data + mask
@@ -110,31 +113,58 @@ def _has_length_of(header: int, field: Field) -> bool:
     return length <= 2 * field.width and length % 2 == 0 if header & 0x100 else 0 < length <= field.width
 
 
+def _check_vlan(data: bytes, mask: bytes | None) -> None:
+    """Refuse a VLAN's number without the bit that a tagged packet has: it would match nothing (7.2.3.7)."""
+    number, kept = (int.from_bytes(part, "big") for part in (data, b"\xff\xff" if mask is None else mask))
+    if kept & VlanId.PRESENT and not number & VlanId.PRESENT and number != VlanId.NONE:
+        tagged = number | VlanId.PRESENT
+        raise EncodeError(
+            "vlan_vid", f"{number} is in no packet: one with that tag has {tagged:#x} (VlanId.PRESENT | {number})"
+        )
+
+
 def _value_and_mask(field: Field, value: MaskedValue) -> tuple[bytes, bytes | None]:
     """Take apart what people write; a mask of all ones is none (7.2.3.5)."""
     if isinstance(value, str) and (words := field.parse_words(value)) is not None:
         value = words
-    if isinstance(value, tuple):
-        data, mask = field.pack(value[0]), field.pack(value[1])
-        if field.elastic:
-            width = max(len(data), len(mask))
-            return field.pack(data.rjust(width, b"\0")), field.pack(mask.rjust(width, b"\0"))
-    elif isinstance(value, str) and "/" in value:
+    if isinstance(value, str) and "/" in value:
         left, _, right = value.partition("/")
-        return _value_and_mask(field, (field.pack(left), _text_mask(field, right)))
-    else:
+        value = field.pack(left), _text_mask(field, left, right)
+    if not isinstance(value, tuple):
         return field.pack(value), None
-    return data, None if mask == field.pack((1 << field.bits) - 1) else mask
+    if len(value) != 2:
+        raise EncodeError(field.name, f"{shown(value)} is no pair of a value and a mask")
+    data, mask = field.pack(value[0]), _mask(field, *value)
+    if field.elastic:
+        width = max(len(data), len(mask))
+        data, mask = data.rjust(width, b"\0"), mask.rjust(width, b"\0")
+    data = bytes(bit & kept for bit, kept in zip(data, mask, strict=True))
+    return data, None if not field.elastic and mask == field.pack((1 << field.bits) - 1) else mask
 
 
-def _text_mask(field: Field, text: str) -> bytes:
-    """Read what follows the slash: a prefix length for an address, else a mask written like the value."""
-    if field.notation not in ("ipv4", "ipv6") or not text.isdecimal():
-        return field.pack(text)
-    length = int(text)
-    if length > field.bits:
-        raise ValueError(f"{field.name} has a prefix of at most {field.bits} bits, not {length}")
-    return field.pack((1 << field.bits) - (1 << field.bits - length))
+def _mask(field: Field, value: Value, mask: Value) -> bytes:
+    """Read the mask of a pair; a length of a prefix belongs behind a slash."""
+    length = int(mask) if isinstance(mask, str) and mask.isdecimal() else mask
+    if field.notation in _SLASH and isinstance(value, str) and isinstance(length, int) and 0 < length <= field.bits:
+        raise EncodeError(field.name, f"{shown(mask)} is not a mask: {_SLASH[field.notation]}")
+    return field.pack(mask)
+
+
+_SLASH = {
+    "ipv4": "a prefix is written '10.0.0.0/8'",
+    "ipv6": "a prefix is written 'fe80::/10'",
+    "mac": "a mask is written '02:da:01:00:00:00/ff:ff:ff:00:00:00'",
+}
+"""How masks of addresses are written in text."""
+
+
+def _text_mask(field: Field, left: str, right: str) -> bytes:
+    """Read what follows the slash: a prefix length for an IP address, else a mask written like the value."""
+    if field.notation not in ("ipv4", "ipv6") or not right.isdecimal():
+        return _mask(field, left, right)
+    if len(right) > 3 or int(right) > field.bits:  # the digits of 128
+        raise EncodeError(field.name, f"{shown(right)} is not the length of a prefix of at most {field.bits} bits")
+    return field.pack((1 << field.bits) - (1 << field.bits - int(right)))
 
 
 class OxmWire(Wire):
@@ -157,8 +187,10 @@ class OxmWire(Wire):
     def write(self, value: Any) -> bytes:
         """Give header and payload, which must agree about the length."""
         if not isinstance(value, Oxm):
-            raise TypeError(f"{value!r} is not a match field")
-        if not 0 <= value.header <= 0xFFFF_FFFF or len(value.payload) != value.header & 0xFF:
+            raise TypeError(f"{shown(value)} is not a match field")
+        check_number("Oxm.header", value.header, 32)
+        check_bytes("Oxm.payload", value.payload)
+        if len(value.payload) != value.header & 0xFF:
             raise EncodeError(
                 "Oxm.header", f"{value.header:#x} does not announce {len(value.payload)} bytes of payload"
             )

@@ -72,10 +72,10 @@ def check_match(match: Match) -> None:
 def _prerequisites_met(name: str, match: Match, before: set[str] | None = None) -> bool:
     """Tell whether what a field needs is matched, among the fields `before` it if they are given (7.2.3.6)."""
     for requirement in field_named(name).requires:
-        value = match.number(requirement.field)
-        if value is None or (before is not None and requirement.field not in before):
+        oxm = match.oxm(requirement.field)
+        if oxm is None or (before is not None and requirement.field not in before):
             return False
-        if value not in requirement.values if requirement.values else not value:
+        if not requirement.admits(oxm.value, oxm.mask):
             return False
     return True
 
