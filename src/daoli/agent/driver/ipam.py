@@ -1,0 +1,196 @@
+"""The IPAM half of the driver: pools are subnets of the fabric's networks, addresses are leased by the controller.
+
+A pool is asked for before its network exists, and nobody says for which network: so that subnets are what ties both
+together. They do not overlap in a fabric, which is checked here as early as Docker lets us.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, Final, Protocol
+
+import structlog
+from pydantic import ValidationError
+
+from daoli.agent.client import Refused, Unreachable
+from daoli.agent.driver.messages import ReleaseAddress, ReleasePool, RequestAddress, RequestPool
+from daoli.agent.driver.refusal import Refusal
+from daoli.agent.driver.registry import Pool, Registry
+from daoli.agent.world import World
+from daoli.hosts.spec import NetworkSpec, faults
+
+AUTOMATIC_PREFIX: Final = 24
+"""Length of the subnets that are chosen for networks made without `--subnet`."""
+RELEASE_TIMEOUT: Final = 2.0
+"""Seconds that `docker stop` waits for the controller to take an address back; later it is told again."""
+
+log = structlog.get_logger(__name__)
+
+
+class Controller(Protocol):
+    """What is asked of `agent.client.Client`."""
+
+    async def request(self, method: str, path: str, body: Any = None, *, timeout: float | None = None) -> Any:
+        """Make a request, and return the JSON of its answer."""
+        ...
+
+
+class Ipam:
+    """Answers the IPAM calls of one Docker engine."""
+
+    def __init__(
+        self, registry: Registry, controller: Controller, world: World, host: str, taken: Sequence[IPv4Address]
+    ) -> None:
+        """`host` is this host's name in the fabric; `taken` are addresses that no container network may cover."""
+        self._registry = registry
+        self._controller = controller
+        self._world = world
+        self._host = host
+        self._taken = taken
+        self._unreleased = False
+
+    @property
+    def unreleased(self) -> bool:
+        """Whether the controller holds leases that are not needed any more, since it could not be told."""
+        return self._unreleased
+
+    # -- pools ---------------------------------------------------------------------------------------------------
+
+    async def request_pool(self, call: RequestPool) -> dict[str, Any]:
+        """Answer with the subnet asked for, or a free one."""
+        if call.v6:
+            raise Refusal("daoli networks have IPv4 only: leave out --ipv6 and IPv6 subnets")
+        if call.pool:
+            subnet = self._checked(call.pool, call.sub_pool or None)
+        else:
+            subnet = await self._free_subnet()
+        pool = Pool(id=secrets.token_hex(16), subnet=subnet, range=call.sub_pool or None)
+        self._registry.pools[pool.id] = pool
+        self._registry.save()
+        return {"PoolID": pool.id, "Pool": subnet, "Data": {}}
+
+    def _checked(self, text: str, of_range: str | None) -> str:
+        try:
+            NetworkSpec(name="pool", subnet=text, range=of_range)
+        except ValidationError as error:
+            raise Refusal("; ".join(f"{fault.field}: {fault.detail}" for fault in faults(error))) from error
+        subnet = IPv4Network(text)
+        for address in self._taken:
+            if address in subnet:
+                raise Refusal(f"subnet {subnet} holds {address}, an address of the hosts' own network")
+        for name, network in self._world.networks.items():
+            other = IPv4Network(network.subnet or "0.0.0.0/32")
+            if subnet.overlaps(other) and subnet != other:
+                raise Refusal(f"subnet {subnet} overlaps {other}, which is network {name}")
+            if subnet == other and self._registry.network_of_subnet(text) is not None:
+                raise Refusal(f"subnet {subnet} is that of network {name}, which this host has already")
+        return str(subnet)
+
+    async def _free_subnet(self) -> str:
+        try:
+            answer = await self._controller.request("GET", "/controller")
+        except (Unreachable, Refused) as error:
+            raise Refusal(f"no subnet can be chosen, give one with --subnet: {error}") from error
+        pool = IPv4Network(answer["pool"])
+        used = [IPv4Network(network.subnet) for network in self._world.networks.values() if network.subnet]
+        used += [IPv4Network(pool.subnet) for pool in self._registry.pools.values()]
+        used += [IPv4Network(f"{address}/32") for address in self._taken]
+        free = [
+            subnet
+            for subnet in pool.subnets(new_prefix=max(AUTOMATIC_PREFIX, pool.prefixlen))
+            if not any(subnet.overlaps(other) for other in used)
+        ]
+        if not free:
+            raise Refusal(f"all subnets of the controller's pool {pool} are in use, give one with --subnet")
+        # At random, since another host may be choosing at the same moment.
+        return str(secrets.choice(free))
+
+    async def release_pool(self, call: ReleasePool) -> dict[str, Any]:
+        """Forget a pool."""
+        self._registry.pools.pop(call.pool_id, None)
+        self._registry.save()
+        return {}
+
+    # -- addresses -----------------------------------------------------------------------------------------------
+
+    async def request_address(self, call: RequestAddress) -> dict[str, Any]:
+        """Answer with a gateway, a reserved address, or one that the controller leases to this host."""
+        pool = self._registry.pools.get(call.pool_id)
+        if pool is None:
+            raise Refusal(f"pool {call.pool_id} is unknown here; make the network anew")
+        if call.for_gateway:
+            address = self._gateway(pool, call.address)
+        elif pool.network is None:
+            address = self._reserved(pool, call.address)
+        else:
+            address = await self._lease(pool, call.address)
+        return {"Address": f"{address}/{IPv4Network(pool.subnet).prefixlen}", "Data": {}}
+
+    def _gateway(self, pool: Pool, wanted: str) -> str:
+        known = next((n for n in self._world.networks.values() if n.subnet == pool.subnet), None)
+        if known is not None and wanted and known.gateway != wanted:
+            raise Refusal(f"network {known.name}, with subnet {pool.subnet}, has the gateway {known.gateway}")
+        first = str(IPv4Network(pool.subnet).network_address + 1)
+        pool.gateway = wanted or (known.gateway if known is not None and known.gateway else first)
+        self._registry.save()
+        return pool.gateway
+
+    def _reserved(self, pool: Pool, wanted: str) -> str:
+        """Take a `--aux-address`, which Docker asks for before the network exists."""
+        if not wanted:
+            raise Refusal("an address was asked for before its network was made")
+        pool.reserved.append(wanted)
+        self._registry.save()
+        return wanted
+
+    async def _lease(self, pool: Pool, wanted: str) -> str:
+        holder = self._registry.endpoint_at(wanted) if wanted else None
+        if holder is not None or wanted in self._registry.leases:
+            raise Refusal(f"address {wanted} is in use on this host")
+        body = {"host": self._host, "subnet": pool.subnet} | ({"ipv4": wanted} if wanted else {})
+        try:
+            answer = await self._controller.request("POST", "/leases", body)
+        except Unreachable as error:
+            raise Refusal(f"no address can be leased: {error}") from error
+        except Refused as error:
+            raise Refusal(str(error)) from error
+        address = str(answer["ipv4"])
+        self._registry.leases[address] = pool.subnet
+        self._registry.save()
+        return address
+
+    async def release_address(self, call: ReleaseAddress) -> dict[str, Any]:
+        """Give a lease back; gateways and reserved addresses are nobody's."""
+        if self._registry.leases.pop(call.address, None) is not None:
+            self._registry.save()
+            await self._release(call.address)
+        return {}
+
+    async def _release(self, address: str) -> None:
+        if not self._world.connected:
+            self._unreleased = True
+            return
+        try:
+            path = f"/leases/{address}?host={self._host}"
+            await self._controller.request("DELETE", path, timeout=RELEASE_TIMEOUT)
+        except Unreachable as error:
+            self._unreleased = True
+            log.warning("lease_release_postponed", address=address, reason=str(error))
+        except Refused as error:
+            log.info("lease_not_ours", address=address, reason=str(error))
+
+    async def settle(self) -> None:
+        """Tell the controller the whole list of leases, which makes good what was missed.
+
+        Raises:
+            Unreachable: it cannot be told now.
+            Refused: it does not want to know; the host is not registered.
+        """
+        answer = await self._controller.request(
+            "PUT", f"/hosts/{self._host}/leases", {"leases": sorted(self._registry.leases)}
+        )
+        self._unreleased = False
+        for refused in answer.get("refused", []):
+            log.error("lease_lost", lease=refused)

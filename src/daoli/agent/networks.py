@@ -1,0 +1,263 @@
+"""The fabric's networks and this Docker engine's, kept the same.
+
+A network may be made on either side: with `docker network create -d daoli` on any host, or with the controller's API.
+Docker tells a driver neither the name nor of what it had before, so both lists are compared whenever one may have
+changed; the step is the same whatever happened, and happens again until nothing is left to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple, Never, Protocol
+
+import structlog
+
+from daoli.agent.client import Refused, Unreachable
+from daoli.agent.driver.network import NetworkDriver
+from daoli.agent.driver.registry import Network, Registry
+from daoli.agent.world import World
+from daoli.hosts.spec import NetworkSpec
+
+DRIVER: Final = "daoli"
+FABRIC_OPTION: Final = "daoli.fabric"
+"""Set by the agent on the Docker networks that it makes, so that `--leave` knows them."""
+RETRY_SECONDS: Final = 5.0
+NEWS_SECONDS: Final = 5.0
+"""How long the controller's news of what we did may take: until then a network removed here is not made again."""
+
+log = structlog.get_logger(__name__)
+
+
+class DockerNetwork(NamedTuple):
+    """A network as Docker's API tells of it, of whatever driver."""
+
+    id: str
+    name: str
+    driver: str
+    subnet: str
+    gateway: str
+    internal: bool
+    labels: Mapping[str, str]
+    ours: bool
+    """Whether an agent made it, not a person."""
+
+
+class EngineError(Exception):
+    """Docker does not do what it is asked to; the text is Docker's."""
+
+
+class Engine(Protocol):
+    """What is asked of a Docker engine."""
+
+    async def networks(self) -> list[DockerNetwork]:
+        """List all networks."""
+        ...
+
+    async def create_network(self, config: dict[str, Any]) -> None:
+        """Make a network, as `POST /networks/create` has it; `EngineError` if Docker refuses."""
+        ...
+
+    async def remove_network(self, network_id: str) -> None:
+        """Remove a network; `EngineError` if Docker refuses."""
+        ...
+
+
+class Controller(Protocol):
+    """What is asked of `agent.client.Client`."""
+
+    async def request(self, method: str, path: str, body: Any = None, *, timeout: float | None = None) -> Any:
+        """Make a request, and return the JSON of its answer."""
+        ...
+
+
+class Networks:
+    """Makes and removes networks on either side until both have the same."""
+
+    def __init__(
+        self, engine: Engine, controller: Controller, world: World, registry: Registry, driver: NetworkDriver
+    ) -> None:
+        self._engine = engine
+        self._controller = controller
+        self._world = world
+        self._registry = registry
+        self._driver = driver
+        self._work = asyncio.Event()
+        self._at_work: set[str] = set()
+        self._removed: dict[str, float] = {}
+        self.problems: dict[str, str] = {}
+        """By network name, what keeps it from being the same here as in the fabric."""
+
+    def look(self) -> None:
+        """Compare both sides soon."""
+        self._work.set()
+
+    async def run(self) -> Never:
+        """Compare both sides whenever one may have changed, and again while something is left to do."""
+        self._work.set()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), RETRY_SECONDS if self.problems else None)
+            self._work.clear()
+            try:
+                await self.step()
+            except (EngineError, Unreachable) as error:
+                log.warning("networks_not_compared", problem=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                self._work.set()
+
+    # -- one comparison --------------------------------------------------------------------------------------------
+
+    async def step(self) -> None:
+        """Do what is missing on either side. Nothing is done without the controller: its list may be an old one."""
+        here = {network.name: network for network in await self._engine.networks()}
+        self._take_names(list(here.values()))
+        self._driver.notice()
+        if not self._world.connected:
+            return
+        self.problems = {}
+        for name in sorted(self._registry.removals):
+            await self._remove_from_fabric(name)
+        fabric = dict(self._world.networks)
+        for name, network in here.items():
+            if network.driver == DRIVER:
+                await self._compare(network, fabric.get(name))
+        now = asyncio.get_running_loop().time()
+        self._removed = {name: until for name, until in self._removed.items() if until > now and name in fabric}
+        for name, spec in fabric.items():
+            if name not in here and name not in self._removed:
+                await self._make_here(spec)
+            elif here[name].driver != DRIVER:
+                self._problem(name, f"Docker has a network {name} of driver {here[name].driver}; rename one of the two")
+        self._driver.notice()
+
+    def _take_names(self, here: Sequence[DockerNetwork]) -> None:
+        ids = {network.id for network in here}
+        gone = [known for known in self._registry.networks.values() if known.name is not None and known.id not in ids]
+        for known_gone in gone:  # removed while nobody could tell the driver; made again if the fabric has it
+            del self._registry.networks[known_gone.id]
+            self._registry.save()
+        for network in here:
+            known = self._registry.networks.get(network.id)
+            if known is None and network.driver == DRIVER:
+                known = self._adopt(network)
+            if known is not None and known.name != network.name:
+                known.name = network.name
+                self._registry.save()
+
+    def _adopt(self, network: DockerNetwork) -> Network:
+        """Learn from Docker of a network that the driver has forgotten: its file was lost."""
+        pool = next((pool.id for pool in self._registry.pools.values() if pool.network == network.id), "")
+        known = Network(
+            id=network.id, pool=pool, subnet=network.subnet, gateway=network.gateway, internal=network.internal
+        )
+        self._registry.networks[network.id] = known
+        log.warning("network_adopted", network=network.name, subnet=network.subnet)
+        return known
+
+    async def _compare(self, network: DockerNetwork, spec: NetworkSpec | None) -> None:
+        known = self._registry.networks.get(network.id)
+        if known is None:
+            return  # removed meanwhile
+        if spec is None:
+            if known.registered:
+                await self._remove_here(network, "it was removed from the fabric")
+            else:
+                await self._register(network, known)
+        elif (spec.subnet, spec.gateway, spec.internal) != (known.subnet, known.gateway, known.internal):
+            why = f"the fabric's has the subnet {spec.subnet}, gateway {spec.gateway}, internal {spec.internal}"
+            await self._remove_here(network, why)
+        elif not known.registered:
+            known.registered = True
+            self._registry.save()
+
+    async def _register(self, network: DockerNetwork, known: Network) -> None:
+        """Tell the fabric of a network that a person made here."""
+        pool = self._registry.pools.get(known.pool)
+        body = {
+            "name": network.name,
+            "subnet": known.subnet,
+            "gateway": known.gateway,
+            "internal": known.internal,
+            "labels": dict(network.labels),
+            "range": pool.range if pool else None,
+            "reserved": pool.reserved if pool else [],
+        }
+        try:
+            await self._controller.request("POST", "/networks", body)
+        except Refused as error:
+            await self._remove_here(network, str(error))
+        else:
+            log.info("network_registered", network=network.name, subnet=known.subnet)
+
+    async def _make_here(self, spec: NetworkSpec) -> None:
+        log.info("network_made_here", network=spec.name, subnet=spec.subnet)
+        config = {
+            "Name": spec.name,
+            "CheckDuplicate": True,
+            "Driver": DRIVER,
+            "Internal": spec.internal,
+            "IPAM": {"Driver": DRIVER, "Config": [_ipam(spec)]},
+            "Options": {FABRIC_OPTION: "true"},
+            "Labels": dict(spec.labels),
+        }
+        self._at_work.add(spec.name)
+        try:
+            await self._engine.create_network(config)
+        except EngineError as error:
+            self._problem(spec.name, f"Docker cannot make it here: {error}")
+        else:
+            self._work.set()  # to learn its id, and mark it as registered
+        finally:
+            self._at_work.discard(spec.name)
+
+    async def _remove_here(self, network: DockerNetwork, why: str) -> None:
+        log.warning("network_removed_here", network=network.name, why=why)
+        self._at_work.add(network.name)
+        try:
+            await self._engine.remove_network(network.id)
+        except EngineError as error:
+            self._problem(network.name, f"it should go, since {why}, but Docker keeps it: {error}")
+        finally:
+            self._at_work.discard(network.name)
+        self._work.set()
+
+    def _problem(self, name: str, text: str) -> None:
+        self.problems[name] = text
+        log.error("network_differs", network=name, problem=text)
+
+    # -- removed by a person -------------------------------------------------------------------------------------
+
+    async def removed(self, network: Network) -> None:
+        """Take a network that Docker has removed out of the fabric, unless we removed it ourselves."""
+        if network.name is None or not network.registered or network.name in self._at_work:
+            return
+        self._registry.removals.add(network.name)
+        self._registry.save()
+        if self._world.connected:
+            with suppress(Unreachable):
+                await self._remove_from_fabric(network.name)
+        self._work.set()
+
+    async def _remove_from_fabric(self, name: str) -> None:
+        try:
+            await self._controller.request("DELETE", f"/networks/{name}")
+        except Refused as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                # Docker cannot be told no; the network is put back by the next step.
+                log.warning("network_put_back", network=name, reason=str(error))
+        else:
+            self._removed[name] = asyncio.get_running_loop().time() + NEWS_SECONDS
+        self._registry.removals.discard(name)
+        self._registry.save()
+
+
+def _ipam(spec: NetworkSpec) -> dict[str, Any]:
+    config: dict[str, Any] = {"Subnet": spec.subnet, "Gateway": spec.gateway}
+    if spec.range:
+        config["IPRange"] = spec.range
+    if spec.reserved:
+        config["AuxiliaryAddresses"] = {f"reserved{index}": ipv4 for index, ipv4 in enumerate(spec.reserved)}
+    return config
