@@ -49,7 +49,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         store = await open_store(None if settings.state == "memory" else Path(settings.state))
         stack.push_async_callback(store.close)
         view, events = View(), EventHub()
-        inventory = Inventory(store, view)
+        inventory = Inventory(store, view, pool=settings.subnet_pool())
         await inventory.load()
         router_settings = RouterSettings(
             idle_timeout=settings.idle_timeout, punt_rate=settings.punt_rate, punt_burst=settings.punt_burst
@@ -65,7 +65,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             try:
                 await channel.listen(host, port)
                 fabric.start()
-                app = make_app(inventory, fabric, events, token=token, version=__version__)
+                app = make_app(
+                    inventory, fabric, events, token=token, version=__version__, openflow_port=channel.address[1]
+                )
                 try:
                     site = await serve(app, settings.api_listen, token=token)
                 except ApiListenError as error:

@@ -6,9 +6,12 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
+from daoli.hosts.pool import DEFAULT_POOL, SUBNET_PREFIX
+from daoli.hosts.spec import SHORTEST_PREFIX
 from daoli.sources import Program, SettingError, setting
 
 __all__ = ["SettingError", "Settings", "parse_tcp", "read"]
@@ -32,6 +35,11 @@ class Settings:
     api_token_file: str = setting("", "FILE", "file that holds the bearer token which the API then asks for")
     state: str = setting(
         "/var/lib/daoli", "DIR", "folder of the durable state; the word memory keeps nothing, for experiments"
+    )
+    pool: str = setting(
+        str(DEFAULT_POOL),
+        "SUBNET",
+        "networks that are made without a subnet get a free /24 of this one",
     )
     log_level: str = setting("info", "LEVEL", f"one of {', '.join(LOG_LEVELS)}")
     log_format: str = setting("auto", "FORMAT", "console, json, or auto: console on a terminal")
@@ -60,6 +68,19 @@ class Settings:
             if "\0" in getattr(self, name):
                 raise SettingError(f"{name}: has a zero byte, which no path has")
         parse_tcp(self.openflow_listen, "openflow_listen")
+        self.subnet_pool()
+
+    def subnet_pool(self) -> IPv4Network:
+        """Parse the pool."""
+        try:
+            pool = IPv4Network(self.pool)
+        except ValueError as error:
+            raise SettingError(f"pool: {self.pool!r} is not a subnet: {error}") from error
+        if not SHORTEST_PREFIX <= pool.prefixlen <= SUBNET_PREFIX:
+            raise SettingError(
+                f"pool: the prefix length of {self.pool!r} is not from {SHORTEST_PREFIX} to {SUBNET_PREFIX}"
+            )
+        return pool
 
     def token(self) -> str | None:
         """Read the API's bearer token; None if there is to be none."""

@@ -19,6 +19,15 @@ async def test_make(api: Api) -> None:
     }
 
 
+async def test_make_without_subnet(api: Api) -> None:
+    """A network without a subnet gets one of the pool, and is the same network when it is asked for again."""
+    answer = await api.ask("POST", "/networks", {"name": "blue"})
+    assert answer.status == 201
+    assert answer.body["subnet"].startswith("10.210.")
+    again = await api.ask("POST", "/networks", {"name": "blue"})
+    assert (again.status, again.body) == (200, answer.body)
+
+
 async def test_make_again(populated: Api) -> None:
     """The same network again is fine; one with another subnet or gateway, or a subnet that overlaps, is a clash."""
     assert (await populated.ask("POST", "/networks", NETWORK)).status == 200
@@ -44,7 +53,7 @@ async def test_remove(populated: Api) -> None:
     """A network goes once its endpoints are gone; until then the answer names them."""
     answer = await populated.ask("DELETE", "/networks/blue")
     assert (answer.status, answer.body["type"]) == (409, "urn:daoli:problem:in-use")
-    assert "e1, e2" in answer.body["detail"]
+    assert "web1 on h1, web2 on h1" in answer.body["detail"]
     await populated.ask("PUT", "/hosts/h1/endpoints", {"endpoints": []})
     assert (await populated.ask("DELETE", "/networks/blue")).body["cut"] == []
     assert (await populated.ask("DELETE", "/networks/blue")).status == 404

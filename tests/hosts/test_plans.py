@@ -17,10 +17,16 @@ from daoli.hosts.plans import (
     plan_host,
     plan_host_removal,
     plan_list,
-    plan_network,
     plan_network_removal,
 )
-from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkSpec
+from daoli.hosts.plans import plan_network as plan_network_in
+from daoli.hosts.pool import DEFAULT_POOL
+from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkRequest, NetworkSpec
+
+
+def plan_network(mirror: Mirror, request: NetworkRequest, draw: int = 7) -> Plan:
+    return plan_network_in(mirror, request, DEFAULT_POOL, draw)
+
 
 # -- hosts -------------------------------------------------------------------------------------------------------------
 
@@ -81,13 +87,39 @@ def test_network_clash(mirror: Mirror, spec: NetworkSpec) -> None:
     assert caught.value.field == "subnet"
 
 
+def test_network_of_the_pool(mirror: Mirror) -> None:
+    """A network without a subnet gets the one that was drawn; asked for again, it has it already."""
+    request = NetworkRequest(name="n2", internal=True)
+    plan = carry_out(mirror, plan_network(mirror, request))
+    assert plan.changes == {"networks/n2": network(2, subnet="10.210.7.0/24", internal=True).record()}
+    assert plan_network(mirror, request, draw=99) == Plan({})
+
+
+def test_network_again(mirror: Mirror) -> None:
+    """What is said of a network that is there must be so, but for labels, which change; what is not said stays."""
+    spec = network(2, range="10.2.1.0/24", reserved=("10.2.0.9",), labels={"a": "b"})
+    carry_out(mirror, plan_network(mirror, spec))
+    assert plan_network(mirror, spec) == plan_network(mirror, NetworkRequest(name="n2")) == Plan({})
+    again: list[tuple[str, Any, str]] = [
+        ("range", "10.2.2.0/24", r"n2 has the range 10\.2\.1\.0/24"),
+        ("reserved", (), r"n2 has the reserved list 10\.2\.0\.9"),
+        ("internal", True, "n2 is not internal"),
+    ]
+    for field, value, words in again:
+        with pytest.raises(Clash, match=words) as caught:
+            plan_network(mirror, NetworkRequest.model_validate({"name": "n2", "subnet": "10.2.0.0/16", field: value}))
+        assert caught.value.field == field
+    changed = plan_network(mirror, NetworkRequest(name="n2", labels={"c": "d"}))
+    assert changed == Plan({"networks/n2": network(2, **{**dict(spec), "labels": {"c": "d"}}).record()})
+
+
 def test_network_removal(mirror: Mirror) -> None:
     """A network with endpoints stays, and the error names some of them; an empty one goes."""
     carry_out(mirror, plan_list(mirror, "h1", [listed(n) for n in range(7)]))
-    with pytest.raises(InUse, match="e0, e1, e2, e3, e4 and 2 more"):
+    with pytest.raises(InUse, match="e0 on h1, e1 on h1, e2 on h1, e3 on h1, e4 on h1 and 2 more"):
         plan_network_removal(mirror, "n1")
     carry_out(mirror, plan_list(mirror, "h1", [listed(n) for n in range(5)]))
-    with pytest.raises(InUse, match=r"e0, e1, e2, e3, e4$"):
+    with pytest.raises(InUse, match=r"e3 on h1, e4 on h1$"):
         plan_network_removal(mirror, "n1")
     carry_out(mirror, plan_list(mirror, "h1", []))
     carry_out(mirror, plan_network_removal(mirror, "n1"))

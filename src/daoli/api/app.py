@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from daoli import __version__
-from daoli.api import description, endpoints, events, health, hosts, metrics, networks, routes
+from daoli.api import controller, description, endpoints, events, health, hosts, metrics, networks, routes
 from daoli.api.guard import guard
 from daoli.api.operation import Operation
 from daoli.api.problems import problems
@@ -18,7 +18,11 @@ from daoli.hosts.inventory import Inventory
 BODY_LIMIT: Final = 8 * 2**20
 """Bytes; the longest list of endpoints that a host can have is far below."""
 
+OPENFLOW_PORT: Final = 6653
+"""As registered for OpenFlow (OpenFlow 1.3.5, 6.3.3)."""
+
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    *controller.OPERATIONS,
     *hosts.OPERATIONS,
     *networks.OPERATIONS,
     *endpoints.OPERATIONS,
@@ -37,6 +41,7 @@ def make_app(
     *,
     token: str | None = None,
     version: str = __version__,
+    openflow_port: int = OPENFLOW_PORT,
 ) -> web.Application:
     """Make the application; with a token it asks for it."""
     open_paths = {operation.path for operation in OPERATIONS if operation.open}
@@ -47,6 +52,7 @@ def make_app(
         events=hub,
         token=token,
         version=version,
+        openflow_port=openflow_port,
         registry=metrics.make_registry(inventory, fabric, version),
         description=description.Description(OPERATIONS, version, token=token is not None),
     )

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from daoli.api.cut import Cut, cut_by
 from daoli.api.operation import Answer, Ask, Operation, Query, Reply
 from daoli.api.services import Services
-from daoli.hosts.spec import NetworkSpec
+from daoli.hosts.spec import NetworkRequest, NetworkSpec
 from daoli.routing.model import Network
 
 
@@ -47,8 +47,8 @@ async def show_network(ask: Ask[None, Query]) -> Answer:
     return Answer(network_bodies(ask.services, [network])[0])
 
 
-async def make_network(ask: Ask[NetworkSpec, Query]) -> Answer:
-    """Make a network; it exists on every host at once."""
+async def make_network(ask: Ask[NetworkRequest, Query]) -> Answer:
+    """Make a network, on every host at once; without a subnet it gets one of the controller's pool."""
     written = await ask.services.inventory.put_network(ask.body)
     (body,) = network_bodies(ask.services, [ask.services.inventory.network(ask.body.name)])
     if written.created:
@@ -73,7 +73,7 @@ OPERATIONS = (
         method="POST",
         path="/networks",
         handler=make_network,
-        body=NetworkSpec,
+        body=NetworkRequest,
         replies={
             HTTPStatus.OK: Reply("The network was there already", NetworkBody),
             HTTPStatus.CREATED: Reply("The network is new", NetworkBody),

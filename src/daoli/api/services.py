@@ -72,6 +72,7 @@ class Services:
     events: EventHub
     token: str | None
     version: str
+    openflow_port: int
     registry: CollectorRegistry
     description: Describes
 

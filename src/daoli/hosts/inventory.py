@@ -8,8 +8,10 @@ so that no two writers can each be right alone and wrong together.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Final
 
 import structlog
@@ -27,7 +29,8 @@ from daoli.hosts.plans import (
     plan_network,
     plan_network_removal,
 )
-from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkSpec
+from daoli.hosts.pool import DEFAULT_POOL
+from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkRequest
 from daoli.hosts.stored import encode
 from daoli.routing.model import Endpoint, Host, Network
 from daoli.routing.view import View
@@ -55,8 +58,16 @@ class Written:
 class Inventory:
     """Hosts, networks and endpoints as the store has them; `run` must go on for writes to return."""
 
-    def __init__(self, store: Store, view: View, *, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        view: View,
+        *,
+        pool: IPv4Network = DEFAULT_POOL,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
         self.view = view
+        self.pool = pool
         self._store = store
         self._retry_seconds = retry_seconds
         self._mirror = Mirror(view)
@@ -135,9 +146,10 @@ class Inventory:
         """Remove a host with its endpoints."""
         return await self._write(lambda: plan_host_removal(self._mirror, name))
 
-    async def put_network(self, spec: NetworkSpec) -> Written:
-        """Make a network; Clash where its subnet or gateway is not that of the one there is, or overlaps another."""
-        return await self._write(lambda: plan_network(self._mirror, spec))
+    async def put_network(self, request: NetworkRequest) -> Written:
+        """Make a network; Clash where it is not as the one there is, or overlaps another."""
+        draw = secrets.randbits(32)
+        return await self._write(lambda: plan_network(self._mirror, request, self.pool, draw))
 
     async def remove_network(self, name: str) -> Written:
         """Remove a network; InUse while it has endpoints."""

@@ -6,16 +6,18 @@ Pure: a plan is made anew from the mirror each time that another controller's co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from daoli.hosts.claims import Claim, claims
 from daoli.hosts.errors import Clash, InUse, Invalid, InventoryError
 from daoli.hosts.finding import NAMED, find_endpoint, find_host, find_network
 from daoli.hosts.mirror import Mirror
-from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkSpec
+from daoli.hosts.pool import free_subnet
+from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkRequest, NetworkSpec
 from daoli.hosts.stored import Record, endpoint_key, host_key, network_key
-from daoli.routing.model import Endpoint, dpid_text, ipv4_text
+from daoli.routing.model import Endpoint, dpid_text
 
 
 class Difference(NamedTuple):
@@ -54,23 +56,38 @@ def plan_host_removal(mirror: Mirror, name: str) -> Plan:
     return Plan(dict.fromkeys(keys), endpoints=Difference(removed=gone))
 
 
-def plan_network(mirror: Mirror, spec: NetworkSpec) -> Plan:
-    """Make a network; Clash where it is not as the one there is, or overlaps another."""
-    network, old = spec.record(), mirror.view.networks.get(spec.name)
+def plan_network(mirror: Mirror, request: NetworkRequest, pool: IPv4Network, draw: int) -> Plan:
+    """Make a network, of the pool where it has no subnet; Clash where it is not as the one there is, or overlaps.
+
+    What the request does not say is as it is; new labels take the place of the old ones.
+    """
+    old = mirror.view.networks.get(request.name)
     if old is None:
+        subnet = IPv4Network(request.subnet) if request.subnet else free_subnet(mirror.view, pool, draw)
+        network = request.inside(subnet).record()
         _check(mirror, network, {network_key(network.name)})
         return Plan({network_key(network.name): network}, created=True)
-    if old.subnet != network.subnet:
-        raise Clash(f"network {old.name} has the subnet {old.subnet}", "subnet")
-    if spec.gateway is not None and old.gateway != network.gateway:
-        raise Clash(f"network {old.name} has the gateway {ipv4_text(old.gateway)}", "gateway")
-    return Plan({})
+    known = NetworkSpec.of(old)
+    _check_same(known, request)
+    if "labels" not in request.model_fields_set or request.labels == known.labels:
+        return Plan({})
+    return Plan({network_key(old.name): replace(old, labels=request.labels)})
+
+
+def _check_same(known: NetworkSpec, request: NetworkRequest) -> None:
+    for name, text in (("subnet", "subnet"), ("gateway", "gateway"), ("range", "range"), ("reserved", "reserved list")):
+        wanted, is_so = getattr(request, name), getattr(known, name)
+        if name in request.model_fields_set and wanted is not None and wanted != is_so:
+            shown = ", ".join(is_so) if isinstance(is_so, tuple) else is_so
+            raise Clash(f"network {known.name} has the {text} {shown or '(none)'}", name)
+    if "internal" in request.model_fields_set and request.internal != known.internal:
+        raise Clash(f"network {known.name} is {'' if known.internal else 'not '}internal", "internal")
 
 
 def plan_network_removal(mirror: Mirror, name: str) -> Plan:
     """Remove a network; InUse while it has endpoints."""
     find_network(mirror.view, name)
-    users = sorted(endpoint.id for endpoint in mirror.view.endpoints.values() if endpoint.network == name)
+    users = sorted(f"{e.name} on {e.host}" for e in mirror.view.endpoints.values() if e.network == name)
     if users:
         more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
         raise InUse(f"network {name} has endpoints: {', '.join(users[:NAMED])}{more}")
