@@ -4,7 +4,7 @@ import re
 import struct
 import tracemalloc
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ofproto.examples import EXAMPLES
 from tests.ofproto.oracles import ovs_print, tshark_print
-from tests.ofproto.strategies import CLASSES, messages, messages_of
+from tests.ofproto.strategies import CLASSES, JUNK, messages, messages_of
 
 import daoli.ofproto
 from daoli.ofproto import (
@@ -24,6 +24,7 @@ from daoli.ofproto import (
     Action,
     ApplyActions,
     BarrierReply,
+    BarrierRequest,
     Clone,
     DecodeError,
     EchoRequest,
@@ -57,7 +58,7 @@ from daoli.ofproto import (
     decode,
 )
 from daoli.ofproto.experimenter import EXPERIMENTER_MESSAGES, EXPERIMENTER_REPLIES, EXPERIMENTER_REQUESTS
-from daoli.ofproto.message import MESSAGES
+from daoli.ofproto.message import MESSAGES, check_message
 from daoli.ofproto.multipart import REPLIES, REQUESTS, UnknownMultipartReply, UnknownMultipartRequest
 from daoli.ofproto.wire import MAX_DEPTH
 
@@ -545,6 +546,19 @@ def test_encode_error(message: Message, field: str) -> None:
     assert str(refusal.value) == f"{field}: {refusal.value.reason}"
 
 
+@pytest.mark.parametrize("message", EXAMPLES.values(), ids=lambda message: type(message).__name__)
+def test_junk_is_refused_by_name(message: Message) -> None:
+    """Whatever stands in a field of a message has bytes that are read, or is an EncodeError that names the field."""
+    for field in fields(message):
+        for junk in JUNK:
+            try:
+                data = replace(message, **{field.name: junk}).encode()
+            except EncodeError as error:
+                assert error.field == f"{type(message).__name__}.{field.name}"  # noqa: PT017 - it need not be raised
+                continue
+            assert decode(data).encode() == data
+
+
 def test_largest() -> None:
     """A message may be as long as its header can say."""
     message = EchoRequest(bytes(65527))
@@ -653,6 +667,28 @@ OVS_WORDS = {
 
 OPENFLOW_10_ONLY = {SetFlowFormat, NiciraFlowMonitorCancel, NiciraFlowMonitorPaused, NiciraFlowMonitorResumed}
 """Open vSwitch speaks these only where OpenFlow 1.3 does not already have them."""
+
+
+@pytest.mark.parametrize("data", [None, "text", 8, [4, 0, 0, 8]], ids=repr)
+def test_not_bytes(data: Any) -> None:
+    """What is not bytes is a TypeError that shows it, even if bytes could be made of it."""
+    with pytest.raises(TypeError, match="not the bytes of a message: ") as caught:
+        decode(data)
+    assert repr(data) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_kinds_of_bytes(kind: type) -> None:
+    """All kinds of bytes are taken."""
+    assert decode(kind(BarrierRequest(xid=3).encode())) == BarrierRequest(xid=3)
+
+
+@pytest.mark.parametrize("value", [None, b"bytes", FlowMod], ids=repr)
+def test_check_message(value: object) -> None:
+    """What is no message is a TypeError that shows it."""
+    with pytest.raises(TypeError, match="not a message: "):
+        check_message(value)
+    check_message(BarrierRequest())
 
 
 @pytest.mark.ovs

@@ -8,7 +8,7 @@ whatever construct and Python raise about hostile bytes is translated here, once
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar, TypeVarTuple
 
 from construct import ConstructError
 
@@ -124,10 +124,30 @@ def message(kind: MessageType, clause: str) -> Callable[[type[M]], type[M]]:
     return declare
 
 
-def decode(data: bytes) -> Message:
-    """Read exactly one framed message; DecodeError says what is wrong with it, and where."""
+def check_message(value: object) -> None:
+    """Raise TypeError for what is no message."""
+    if not isinstance(value, Message):
+        raise TypeError(f"not a message: {value!r}")
+
+
+def decode(data: bytes | bytearray | memoryview) -> Message:
+    """Read exactly one framed message; DecodeError says what is wrong with it, and where.
+
+    Raises TypeError for what is not bytes: a number or a list of them is not taken for such.
+    """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"not the bytes of a message: {data!r}")
+    return guarded(_decode, bytes(data))
+
+
+R = TypeVar("R")
+A = TypeVarTuple("A")
+
+
+def guarded(read: Callable[[*A], R], *arguments: *A) -> R:
+    """Call what reads a peer's bytes; whatever construct and Python raise about them is a DecodeError."""
     try:
-        return _decode(bytes(data))
+        return read(*arguments)
     except DecodeError:
         raise
     except (ConstructError, struct.error, OverflowError, RecursionError, ValueError) as error:
