@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 from construct import Bytes, Construct, ConstructError, FormatField, Padded, Pass
 
 from daoli.ofproto.errors import DecodeError, EncodeError
-from daoli.ofproto.wire import Reader, Wire, reads, writes
+from daoli.ofproto.wire import Many, Reader, Wire, reads, writes
 
 
 class Part(NamedTuple):
@@ -115,6 +115,13 @@ class Record(Wire):
             values += packed.unpack_from(reader.data, at)
             reader.at = at + size
         return values
+
+    def listed(self) -> tuple[str, Many] | None:
+        """Give the name and the construct of the list that an instance is, if it is nothing else."""
+        match self.parts:
+            case [Part(str(name), Many() as many)]:
+                return name, many
+        return None
 
     def read(self, reader: Reader) -> Any:
         """Take one instance."""

@@ -179,12 +179,16 @@ class Many(Wire):
 
     def read(self, reader: Reader) -> tuple[Any, ...]:
         """Take items until nothing is left; each must take something."""
+        return tuple(self.read_until(reader, reader.end))
+
+    def read_until(self, reader: Reader, stop: int) -> list[Any]:
+        """Take items until the reader is at `stop`, or beyond."""
         values = []
-        while (at := reader.at) < reader.end:
+        while (at := reader.at) < stop:
             values.append(self._read(reader))
             if reader.at == at:
                 raise DecodeError(at, "an empty item in a list", "7.1.1")
-        return tuple(values)
+        return values
 
     def write(self, value: tuple[Any, ...]) -> bytes:
         """Give the items, end to end."""
