@@ -22,6 +22,7 @@ from daoli.ofproto import (
     FeaturesRequest,
     FlowMod,
     FlowRemoved,
+    FlowStats,
     FlowStatsReply,
     FlowStatsRequest,
     GetAsyncReply,
@@ -42,7 +43,7 @@ from daoli.ofproto import (
     SetConfig,
     decode,
 )
-from daoli.ofproto.connection import REPLIES, TRANSITIONS, Connection, Keepalive, Reply, State
+from daoli.ofproto.connection import REPLIES, SLICE, TRANSITIONS, Allowance, Connection, Keepalive, Reply, State
 from daoli.ofproto.constants import BadRequestCode, ErrorType, HelloFailedCode
 from daoli.ofproto.message import MESSAGES
 from daoli.ofproto.shapes import PUNT, Punt
@@ -410,6 +411,107 @@ def test_eof(state: State) -> None:
     connection.receive_eof()
     assert connection.closed
     assert state.value in str(connection.failure)
+
+
+# -- what an allowance bounds
+
+MANY = FlowStatsReply(tuple(FlowStats(cookie=n) for n in range(1000)))
+
+
+def bounded(left: int) -> tuple[Connection, Allowance]:
+    """Make a connection that is ready, and has so many bytes left."""
+    allowance = Allowance(SLICE)
+    connection = fresh(State.READY, shapes=(PUNT,), allowance=allowance)
+    allowance.left = left
+    return connection, allowance
+
+
+def catch_up(connection: Connection, allowance: Allowance) -> list[list[Any]]:
+    """Let a connection go on, a slice at a time, until it has caught up; give what came of each."""
+    received = []
+    while connection.behind:
+        allowance.left = SLICE
+        received.append(connection.receive_more())
+    return received
+
+
+def test_long_message() -> None:
+    """A long message is decoded a slice at a time, and nothing that came after it goes before it."""
+    connection, allowance = bounded(SLICE)
+    xid = connection.request(FlowStatsRequest())
+    reply = MANY.with_xid(xid)
+    assert feed(connection, reply, EchoReply(xid=99), FlowRemoved(), PUNTED.message()) == []
+    assert (connection.behind, allowance.left) == (True, 0)
+    *slices, answer, rest = catch_up(connection, allowance)
+    assert slices == [[]] * (len(MANY.encode()) // SLICE - 1)
+    assert (answer, rest) == ([Reply(xid, reply, True)], [FlowRemoved(), PUNTED])
+
+
+def test_short_messages() -> None:
+    """Short messages are decoded as long as the allowance lasts; the others wait, and keep their order."""
+    news = [FlowRemoved(cookie=n) for n in range(10)]
+    size = len(news[0].encode())
+    connection, allowance = bounded(3 * size)
+    assert feed(connection, *news) == news[:3]
+    assert connection.behind
+    allowance.left = 5 * size - 1
+    assert connection.receive_more() == news[3:7]
+    assert catch_up(connection, allowance) == [news[7:]]
+
+
+def test_shapes_are_free() -> None:
+    """What a shape takes needs no allowance, unless it comes after what waits for one."""
+    connection, allowance = bounded(0)
+    assert feed(connection, PUNTED.message()) == [PUNTED]
+    assert feed(connection, PUNTED.message(), FlowRemoved(), PUNTED.message()) == [PUNTED]
+    assert catch_up(connection, allowance) == [[FlowRemoved(), PUNTED]]
+
+
+def test_data_for_one_behind() -> None:
+    """What comes while something waits is put behind it, cut anywhere."""
+    connection, allowance = bounded(0)
+    data = b"".join(FlowRemoved(cookie=n).encode() for n in range(3))
+    for n in range(len(data)):
+        assert connection.receive_data(data[n : n + 1], 0.0) == []
+    assert catch_up(connection, allowance) == [[FlowRemoved(cookie=n) for n in range(3)]]
+
+
+def test_without_progress() -> None:
+    """A long message that was begun waits until a whole slice is left."""
+    connection, allowance = bounded(SLICE)
+    connection.request(FlowStatsRequest())
+    feed(connection, MANY.with_xid(1))
+    allowance.left = SLICE - 1
+    assert connection.receive_more() == []
+    assert (connection.behind, allowance.left) == (True, SLICE - 1)
+
+
+def test_damage_in_a_slice() -> None:
+    """Damage in any slice of a long message is refused as in a short one, and nothing after it is heard."""
+    connection, allowance = bounded(SLICE)
+    frame = bytearray(MANY.encode())
+    frame[-56:-54] = bytes(2)  # the last flow's length
+    assert connection.receive_data(bytes(frame) + FlowRemoved().encode(), 0.0) == []
+    assert [message for received in catch_up(connection, allowance) for message in received] == []
+    check_refused(connection, BadRequestCode.BAD_LEN, bytes(frame))
+    with pytest.raises(DecodeError) as whole:
+        decode(bytes(frame))
+    assert str(connection.failure) == str(whole.value)
+
+
+def test_close_while_behind() -> None:
+    """A connection that is closed while something waits forgets it."""
+    connection, allowance = bounded(SLICE)
+    feed(connection, MANY, FlowRemoved())
+    connection.close()
+    allowance.left = SLICE
+    assert (connection.behind, connection.receive_more()) == (False, [])
+
+
+def test_not_a_message() -> None:
+    """Asking with what is no message is a TypeError that shows it."""
+    with pytest.raises(TypeError, match="not a message: None"):
+        fresh(State.READY).request(None)  # type: ignore[arg-type]
 
 
 # -- the ledger

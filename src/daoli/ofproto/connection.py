@@ -4,6 +4,8 @@ Bytes come in by `receive_data`, which returns what they said; messages go in by
 out of `data_to_send`. Time comes in as an argument. What the peer does wrong never raises: the connection answers with
 an error message where the specification has one, becomes CLOSED, keeps the cause in `failure`, and discards all that
 comes after. What the caller does wrong is a `LocalProtocolError`.
+
+An `Allowance` bounds how much is decoded at a time. What it did not suffice for waits, in order, for `receive_more`.
 """
 
 from __future__ import annotations
@@ -11,18 +13,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
+from math import inf
 from typing import Any, Final, NamedTuple
 
 from daoli.ofproto.constants import VERSION, BadRequestCode, ErrorType, HelloFailedCode, MessageType
 from daoli.ofproto.errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from daoli.ofproto.handshake import FeaturesReply, FeaturesRequest
-from daoli.ofproto.message import Message, UnknownMessage, decode
+from daoli.ofproto.message import Message, UnknownMessage, check_message, decode
 from daoli.ofproto.shapes import Shape
+from daoli.ofproto.slices import SlicedDecoder
 from daoli.ofproto.symmetric import EchoReply, EchoRequest, Error, Hello
 
 HEADER: Final = 8
 QUOTE: Final = 64
 """Bytes of an offending message that an error message quotes (7.4.4)."""
+
+SLICE: Final = 8 * 1024
+"""Bytes of a message that are decoded at a time: 2 to 3 ms of flows."""
 
 _XID_MAX: Final = 0xFFFFFFFF
 
@@ -106,6 +113,19 @@ class Keepalive(NamedTuple):
     """Further silence after which the connection is closed."""
 
 
+class Allowance:
+    """How many bytes may still be decoded before somebody else has a turn; connections may share one.
+
+    What shapes take does not count: it is soon done. A message waits until its bytes are left, a long one until `SLICE`
+    are; so with less than that in one allowance a long one waits for ever.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: float = inf) -> None:
+        self.left = left
+
+
 class Connection:
     """One OpenFlow 1.3 connection, the controller's side."""
 
@@ -116,13 +136,21 @@ class Connection:
         shapes: Sequence[Shape[Any]] = (),
         keepalive: Keepalive = Keepalive(),  # noqa: B008 (immutable)
         max_requests: int = 1024,
+        allowance: Allowance | None = None,
     ) -> None:
-        """Begin at time `now` with our hello. `shapes` are tried, in order, before the canonical decoder."""
+        """Begin at time `now` with our hello. `shapes` are tried, in order, before the canonical decoder.
+
+        Without an `allowance` all that has come is decoded at once.
+        """
         self.state = State.HELLO
         self.failure: Exception | None = None
         self.features: FeaturesReply | None = None
         self.canonical = 0
         """Messages that no shape took; on a hot path this should not grow."""
+        self.behind = False
+        """Whether something that has come waits for `receive_more`."""
+        self._allowance = allowance or Allowance()
+        self._sliced: SlicedDecoder | None = None
         self._shapes: dict[int, tuple[Shape[Any], ...]] = {}
         for shape in shapes:
             self._shapes[shape.type] = (*self._shapes.get(shape.type, ()), shape)
@@ -140,22 +168,41 @@ class Connection:
     # -- in ------------------------------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes, now: float) -> list[Any]:
-        """Take bytes from the peer, cut anywhere; return what they complete, in order.
+        """Take bytes from the peer, cut anywhere; return what they complete, in order, as far as the allowance goes.
 
         That is `Reply` for what answers a request, otherwise a shape's tuple or a message. Handshake and keepalive are
         dealt with here: of those only the first features reply is returned, when the connection becomes READY.
         """
-        self._heard = now
-        self._asked = False
+        self.hear(now)
         if self.state is State.CLOSED:
             return []
         if self._buffer:
             data = self._buffer + data
-            self._buffer = b""
+        if self.behind:
+            self._buffer = data
+            return []
+        return self._receive(data)
+
+    def receive_more(self) -> list[Any]:
+        """Go on with what waits, after the allowance was renewed; return as `receive_data` does."""
         received: list[Any] = []
+        if self._sliced is not None:
+            self._go_on(self._sliced, received)
+        return received if self._sliced is not None else received + self._receive(self._buffer)
+
+    def hear(self, now: float) -> None:
+        """Note that the peer is there; also of one that is not read, whose silence is not its own."""
+        self._heard = now
+        self._asked = False
+
+    def _receive(self, data: bytes) -> list[Any]:
+        """Take the messages that `data` begins with, as far as the allowance goes, and keep the rest."""
+        received: list[Any] = []
+        self._buffer = b""
+        self.behind = False
         at, size = 0, len(data)
         shapes = self._shapes if self.state is State.READY else None
-        while size - at >= HEADER:
+        while size - at >= HEADER and not self.behind:
             length = data[at + 2] << 8 | data[at + 3]
             if length < HEADER:
                 self._receive_frame(data[at : at + HEADER], received)  # the decoder says what is wrong
@@ -163,18 +210,21 @@ class Connection:
             end = at + length
             if end > size:
                 break
+            taken = None
             if shapes is not None and data[at] == VERSION:
                 for shape in shapes.get(data[at + 1], ()):
                     if (taken := shape.unpack(data, at, end)) is not None:
-                        received.append(taken)
                         break
-                else:
-                    self._receive_frame(data[at:end], received)
+            if taken is not None:
+                received.append(taken)
+            elif self._allowance.left < min(length, SLICE):
+                self.behind = True
+                break
             else:
                 self._receive_frame(data[at:end], received)
+                if self.state is State.CLOSED:
+                    return received
                 shapes = self._shapes if self.state is State.READY else None
-            if self.closed:
-                return received
             at = end
         self._buffer = data[at:]
         return received
@@ -185,13 +235,37 @@ class Connection:
             self.close(RemoteProtocolError(f"the peer ended the connection while {self.state.value}", "6.3.1"))
 
     def _receive_frame(self, frame: bytes, received: list[Any]) -> None:
-        """Decode and act on one frame."""
+        """Decode and act on one frame, or begin to."""
         self.canonical += 1
+        if len(frame) > SLICE:
+            self._sliced = SlicedDecoder(frame)
+            self._go_on(self._sliced, received)
+            return
+        self._allowance.left -= len(frame)
         try:
             message = decode(frame)
         except DecodeError as error:
             self._refuse(error, frame)
-            return
+        else:
+            self._act(message, frame, received)
+
+    def _go_on(self, sliced: SlicedDecoder, received: list[Any]) -> None:
+        """Decode as much of a long frame as the allowance lets; act on it if that was all."""
+        while self._allowance.left >= SLICE:
+            self._allowance.left -= SLICE
+            try:
+                message = sliced.step(SLICE)
+            except DecodeError as error:
+                self._refuse(error, sliced.frame)
+                return
+            if message is not None:
+                self._sliced = None
+                self._act(message, sliced.frame, received)
+                return
+        self.behind = True
+
+    def _act(self, message: Message, frame: bytes, received: list[Any]) -> None:
+        """Act on a message; `frame` is what it came as."""
         if isinstance(message, UnknownMessage):
             self.send(Error(ErrorType.BAD_REQUEST, BadRequestCode.BAD_TYPE, frame[:QUOTE], xid=message.xid))
             return
@@ -265,6 +339,7 @@ class Connection:
 
     def request(self, message: Message) -> int:
         """Queue a message whose answer is awaited, under an xid of ours, which is returned."""
+        check_message(message)
         if self.state is not State.READY:
             raise LocalProtocolError(f"no requests while {self.state.value}")
         if (answer := REPLIES.get(message.TYPE)) is None:
@@ -318,4 +393,6 @@ class Connection:
             return
         self.state = State.CLOSED
         self.failure = failure
+        self.behind = False
+        self._sliced = None
         self._buffer = b""
