@@ -7,7 +7,8 @@ controller or the switch say: Docker takes no refusal there, and would only leav
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Interface
 from typing import Any, Final, Protocol
 
@@ -98,6 +99,7 @@ class NetworkDriver:
         veths: Veths,
         ports: Ports,
         publisher: Publisher,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._registry = registry
         self._world = world
@@ -105,6 +107,7 @@ class NetworkDriver:
         self._veths = veths
         self._ports = ports
         self._publisher = publisher
+        self._clock = clock
         self._named = asyncio.Event()
         self.removals: Removals | None = None
 
@@ -174,6 +177,7 @@ class NetworkDriver:
             mac=mac,
             port=port_name(call.endpoint_id),
             mappings=[] if network.internal else call.ports,
+            made=self._clock(),
         )
         listed = self.listed(endpoint)
         self._registry.endpoints[endpoint.id] = endpoint

@@ -57,6 +57,8 @@ class Endpoint(BaseModel):
     port: str
     """Name of the OVS port, the veth's end on the host."""
     mappings: list[PortMapping] = Field(default_factory=list)
+    made: float = 0.0
+    """When, in seconds since 1970."""
 
 
 class _File(BaseModel):

@@ -1,0 +1,160 @@
+"""What Docker says of its containers, told on: their names to the controller, and what is gone to the driver.
+
+The driver learns of an interface before Docker gives it a name, and hears nothing when it was away. So Docker's word is
+taken for both: it names what the driver made, brings back what the driver forgot, and ends what it still has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, Never
+
+import structlog
+
+from daoli.agent.driver.network import NetworkDriver, port_name
+from daoli.agent.driver.refusal import Refusal
+from daoli.agent.driver.registry import Endpoint, Registry
+from daoli.agent.endpoints import Endpoints
+from daoli.agent.networks import Networks
+from daoli.hosts.engine import Attachment, Container
+
+YOUNG_SECONDS: Final = 60.0
+"""How long Docker may take from asking the driver for an endpoint until it shows it at a running container."""
+TIDY_SECONDS: Final = 15.0
+NAME_LENGTH: Final = 63
+"""Of names in the fabric (RFC 1035); Docker's may be longer."""
+
+log = structlog.get_logger(__name__)
+
+
+class Containers:
+    """The listener of this host's engine."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        endpoints: Endpoints,
+        driver: NetworkDriver,
+        networks: Networks,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._registry = registry
+        self._endpoints = endpoints
+        self._driver = driver
+        self._networks = networks
+        self._clock = clock
+        self._known: dict[str, Container] = {}
+        self._listed = asyncio.Event()
+        self._gone: list[Callable[[str], None]] = []
+        self.problem: str | None = None
+        """Why the engine is not watched now."""
+
+    @property
+    def known(self) -> Mapping[str, Container]:
+        """The containers of this engine by id, running or not."""
+        return self._known
+
+    def when_removed(self, listener: Callable[[str], None]) -> None:
+        """Have a function called with the id of each container that was removed."""
+        self._gone.append(listener)
+
+    def of_endpoint(self, endpoint_id: str) -> Container | None:
+        """Find the container that an endpoint belongs to."""
+        for container in self._known.values():
+            if any(attachment.endpoint_id == endpoint_id for attachment in container.attachments):
+                return container
+        return None
+
+    async def listed_once(self) -> None:
+        """Wait until Docker has told of all its containers."""
+        await self._listed.wait()
+
+    # -- hosts.engine.Listener -------------------------------------------------------------------------------------
+
+    def listed(self, containers: Mapping[str, Container]) -> None:
+        """Take all containers there are."""
+        self.problem = None
+        removed = self._known.keys() - containers.keys()
+        self._known = dict(containers)
+        for container in containers.values():
+            self._take(container)
+        for container_id in removed:
+            self._removed(container_id)
+        self._listed.set()
+        self._networks.look()
+
+    def seen(self, container_id: str, container: Container | None) -> None:
+        """Take a container as it is now."""
+        if container is None:
+            if self._known.pop(container_id, None) is not None:
+                self._removed(container_id)
+            return
+        self._known[container_id] = container
+        self._take(container)
+
+    def networks_changed(self) -> None:
+        """Have the networks compared."""
+        self._networks.look()
+
+    def lost(self, reason: str) -> None:
+        """Keep what is known: containers go on without Docker."""
+        self.problem = reason
+
+    def _removed(self, container_id: str) -> None:
+        for listener in self._gone:
+            listener(container_id)
+
+    # -- endpoints -------------------------------------------------------------------------------------------------
+
+    def _take(self, container: Container) -> None:
+        for attachment in container.attachments:
+            if attachment.network_id not in self._registry.networks:
+                continue  # of another driver
+            if attachment.endpoint_id not in self._registry.endpoints:
+                self._adopt(attachment)
+            self._endpoints.describe(
+                attachment.endpoint_id,
+                name=container.name[:NAME_LENGTH],
+                container=container.id,
+                labels=container.labels,
+                aliases=attachment.aliases,
+            )
+
+    def _adopt(self, attachment: Attachment) -> None:
+        """Learn of an endpoint that the driver has forgotten: its file was lost."""
+        endpoint = Endpoint(
+            id=attachment.endpoint_id,
+            network=attachment.network_id,
+            ipv4=attachment.ipv4,
+            mac=attachment.mac,
+            port=port_name(attachment.endpoint_id),
+        )
+        try:
+            listed = self._driver.listed(endpoint)
+        except Refusal as refusal:
+            log.warning("endpoint_not_adopted", endpoint=endpoint.id, reason=str(refusal))
+            return
+        log.warning("endpoint_adopted", endpoint=endpoint.id, ipv4=endpoint.ipv4)
+        self._registry.endpoints[endpoint.id] = endpoint
+        self._registry.leases[endpoint.ipv4] = self._registry.networks[endpoint.network].subnet
+        self._registry.save()
+        self._endpoints.restore([listed])
+
+    async def run(self) -> Never:
+        """End, now and then, what Docker has no more: it was removed while the driver was away."""
+        await self._listed.wait()
+        while True:
+            await self.tidy()
+            await asyncio.sleep(TIDY_SECONDS)
+
+    async def tidy(self) -> None:
+        """End the endpoints that no container of Docker's has; nothing while Docker does not answer."""
+        if self.problem is not None:
+            return
+        alive = {attachment.endpoint_id for container in self._known.values() for attachment in container.attachments}
+        old = self._clock() - YOUNG_SECONDS
+        for endpoint in [e for e in self._registry.endpoints.values() if e.id not in alive and e.made < old]:
+            log.warning("endpoint_ended", endpoint=endpoint.id, ipv4=endpoint.ipv4, why="no container has it")
+            await self._driver.forget(endpoint)
