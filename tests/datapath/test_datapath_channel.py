@@ -20,12 +20,15 @@ from daoli.ofproto import (
     FeaturesRequest,
     FlowMod,
     FlowRemoved,
+    FlowStats,
+    FlowStatsReply,
     Hello,
     PacketOut,
     RemoteProtocolError,
 )
-from daoli.ofproto.connection import Keepalive
+from daoli.ofproto.connection import SLICE, Keepalive
 from daoli.ofproto.shapes import PUNT, Punt
+from daoli.ofproto.slices import SlicedDecoder
 
 PUNTED = Punt(0, 0xFFFFFFFF, 5, 0, 0, 0, 7, b"frame")
 
@@ -37,7 +40,7 @@ class FakeTransport(asyncio.Transport):
         super().__init__()
         self.writes: list[bytes] = []
         self.unread = 0
-        self.aborted = self.closed = False
+        self.aborted = self.closed = self.paused = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Keep bytes."""
@@ -60,10 +63,12 @@ class FakeTransport(asyncio.Transport):
         return self.closed or self.aborted
 
     def pause_reading(self) -> None:
-        """Take it as done: the test feeds what it likes."""
+        """Note that nothing is read; the test feeds what it likes."""
+        self.paused = True
 
     def resume_reading(self) -> None:
-        """Take it as done."""
+        """Note that reading goes on."""
+        self.paused = False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Know nothing."""
@@ -448,3 +453,159 @@ async def test_features_request() -> None:
     peer.data_received(Hello.of((4,)).encode())
     await turn()
     assert transport.writes[1:] == [FeaturesRequest().encode()]
+
+
+# -- what takes long
+
+LONG_REPLY = FlowStatsReply(tuple(FlowStats(cookie=n) for n in range(1000)), xid=0xABC)
+SLICES = -(-len(LONG_REPLY.encode()) // SLICE)
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Keep the sizes of the slices that are decoded."""
+    sizes: list[int] = []
+    step = SlicedDecoder.step
+
+    def counted(decoder: SlicedDecoder, size: int) -> Any:
+        sizes.append(size)
+        return step(decoder, size)
+
+    monkeypatch.setattr(SlicedDecoder, "step", counted)
+    return sizes
+
+
+async def one_turn() -> None:
+    """Let what was called soon by now be called, and nothing that this calls in turn."""
+    await asyncio.sleep(0)
+
+
+async def test_one_slice_in_a_turn(steps: list[int]) -> None:
+    """Long replies of any number of datapaths share one slice of each turn; each is read on when its own is done."""
+    bench = Clocked()
+    peers = [bench.connect() for _ in range(3)]
+    await turn()
+    for peer, transport in peers:
+        peer.data_received(LONG_REPLY.encode() * 2)
+        assert transport.paused
+    assert steps == [SLICE]
+    for turns in range(2, 6 * SLICES + 1):
+        await one_turn()
+        assert steps == [SLICE] * turns
+    assert [message for _, message in bench.handler.messages] == [LONG_REPLY] * 6
+    await one_turn()
+    assert len(steps) == 6 * SLICES
+    assert not any(transport.paused for _, transport in peers)
+
+
+async def test_one_after_the_other(steps: list[int]) -> None:
+    """Who waits longest is read to the end first, so that half replies do not pile up."""
+    bench = Clocked()
+    for peer, _ in [bench.connect() for _ in range(3)]:
+        peer.data_received(LONG_REPLY.encode())
+    for done in range(1, 4):
+        while len(steps) < done * SLICES:
+            await one_turn()
+        assert [datapath for datapath, _ in bench.handler.messages] == bench.handler.datapaths[:done]
+
+
+async def test_short_ones_go_by(steps: list[int]) -> None:
+    """While a long reply is read, what other datapaths say is heard at once: packet_ins, and short answers and news."""
+    bench = Clocked()
+    (slow, _), (other, _), (third, _) = [bench.connect() for _ in range(3)]
+    await turn()
+    slow.data_received(LONG_REPLY.encode())
+    for peer in (other, third):
+        peer.data_received(PUNTED.message().encode() * 100 + FlowRemoved().encode())
+    assert len(bench.handler.messages) == 202
+    assert steps == [SLICE]
+
+
+async def test_many_short_ones(steps: list[int]) -> None:
+    """Many short messages in one read are no more than a slice in a turn either; their order is kept."""
+    bench = Clocked()
+    peer, transport = bench.connect()
+    await turn()
+    news = [FlowRemoved(cookie=n) for n in range(1000)]
+    peer.data_received(b"".join(message.encode() for message in news))
+    per_turn = SLICE // len(news[0].encode())
+    assert len(bench.handler.messages) == per_turn
+    await one_turn()
+    assert len(bench.handler.messages) == 2 * per_turn
+    assert transport.paused
+    while transport.paused:
+        await one_turn()
+    assert [message for _, message in bench.handler.messages] == news
+    assert steps == []
+
+
+async def test_eof_behind() -> None:
+    """What came before the end of a connection is heard before the end is told."""
+    bench = Clocked()
+    peer, _ = bench.connect()
+    peer.data_received(LONG_REPLY.encode() * 3)
+    peer.eof_received()
+    assert [message for _, message in bench.handler.messages] == [LONG_REPLY] * 3
+    assert len(bench.handler.ended) == 1
+    await turn()
+
+
+async def test_damage_behind() -> None:
+    """Damage in a later slice ends that connection, with an error message, and no other one."""
+    bench = Clocked()
+    (bad, broken), (good, _) = bench.connect(), bench.connect()
+    bad.data_received(LONG_REPLY.encode()[:-56] + bytes(56) + LONG_REPLY.encode())
+    good.data_received(LONG_REPLY.encode())
+    while not bench.handler.messages:
+        await one_turn()
+    ((datapath, failure),) = bench.handler.ended
+    assert datapath is bench.handler.datapaths[0]
+    assert "does not count itself" in str(failure)
+    assert (broken.closed, len(broken.writes)) == (True, 1)
+    assert bench.handler.messages == [(bench.handler.datapaths[1], LONG_REPLY)]
+
+
+async def test_end_behind(steps: list[int]) -> None:
+    """A connection that ends while it waits for a slice needs none any more."""
+    bench = Clocked()
+    (ended, _), (other, _) = bench.connect(), bench.connect()
+    await turn()
+    ended.data_received(LONG_REPLY.encode())
+    other.data_received(LONG_REPLY.encode())
+    ended.end(None)
+    while not bench.handler.messages:
+        await one_turn()
+    assert bench.handler.messages == [(bench.handler.datapaths[1], LONG_REPLY)]
+    assert len(steps) == 1 + SLICES
+
+
+async def test_handler_that_fails_behind(caplog: pytest.LogCaptureFixture) -> None:
+    """A handler that raises about one datapath's delayed message costs that connection, and nobody else's turn."""
+
+    class Failing(Recorder):
+        def received(self, datapath: Datapath, message: Any) -> None:
+            if datapath is self.datapaths[0]:
+                raise RuntimeError("the handler's own fault")
+            super().received(datapath, message)
+
+    bench = Clocked()
+    bench.handler = bench.channel.handler = Failing()
+    (failing, aborted), (other, alive) = bench.connect(), bench.connect()
+    failing.data_received(LONG_REPLY.encode())
+    other.data_received(LONG_REPLY.encode())
+    while not bench.handler.messages:
+        await one_turn()
+    assert (aborted.aborted, alive.aborted) == (True, False)
+    assert "the handler's own fault" in caplog.text
+
+
+async def test_keepalive_behind() -> None:
+    """A datapath that waits for slices is not taken for dead, and nothing of what waits is lost."""
+    bench = Clocked()
+    peer, _ = bench.connect()
+    peer.data_received(LONG_REPLY.encode())
+    bench.now += 1000.0
+    peer.tick(bench.now)
+    while not bench.handler.messages:
+        await one_turn()
+    assert bench.handler.datapaths[0].alive

@@ -327,6 +327,33 @@ async def test_slow_reader_stops_the_reading() -> None:
     assert len([part async for part in parts]) == LOW_PARTS + 1
 
 
+async def test_parts_that_piled_up() -> None:
+    """Who reads parts that have piled up lets others have a turn of the loop between any two."""
+    bench = Loopless()
+    parts = await reading(bench)
+    bench.feed(*[PART] * 5)
+    turns: list[int] = []
+    for n in range(5):
+        asyncio.get_running_loop().call_soon(turns.append, n)
+        await anext(parts)
+        assert turns == list(range(n + 1))
+    await parts.aclose()
+
+
+@pytest.mark.parametrize("value", [None, b"bytes", BarrierRequest], ids=repr)
+async def test_not_a_message(value: typing.Any) -> None:
+    """Asking with what is no message is a TypeError that shows it, whatever the answer is to be."""
+    datapath = Loopless().datapath
+    for ask in (
+        lambda: datapath.request(value),
+        lambda: datapath.request(value, BarrierReply),
+        lambda: anext(datapath.multipart(value)),
+        lambda: anext(datapath.multipart(value, FlowStatsReply)),
+    ):
+        with pytest.raises(TypeError, match="not a message: "):
+            await ask()
+
+
 async def test_slow_reader_that_leaves() -> None:
     """A reader that leaves, however far behind, lets the datapath be read again."""
     bench = Loopless()

@@ -3,12 +3,16 @@
 Each connection is an `asyncio.Protocol` around a sans-IO `Connection`. What a datapath says is handed to the `Handler`
 by plain calls, inside `data_received`: nothing awaits between a packet_in and its answer. What one turn of the loop
 sends to a datapath leaves in one write. A datapath that does not read is disconnected when its bound is reached.
+
+What takes long to decode, replies of thousands of flows above all, is done in slices, one in a turn of the loop,
+in which all connections share. One that has to wait for its next slice is not read meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl as tls
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,7 +24,7 @@ from daoli.datapath.datapath import Datapath, ErrorTaker
 from daoli.datapath.errors import DatapathError, ListenError
 from daoli.datapath.reading import Reading
 from daoli.ofproto import EchoRequest, Error, FeaturesReply
-from daoli.ofproto.connection import Connection, Keepalive, Reply, State
+from daoli.ofproto.connection import SLICE, Allowance, Connection, Keepalive, Reply, State
 from daoli.ofproto.shapes import Shape
 
 log = structlog.get_logger(__name__)
@@ -28,6 +32,9 @@ log = structlog.get_logger(__name__)
 _TICK: Final = 1.0
 _LINGER: Final = 2.0
 """Seconds that a peer has to read what was written to it before the end; one that never reads is not waited for."""
+
+_LEAST: Final = 256
+"""Bytes that may be decoded as they come, though the turn's slice is used up: barrier replies, news of ports."""
 
 
 class Handler(Protocol):
@@ -78,6 +85,9 @@ class Channel:
         self._peers: set[_Peer] = set()
         self._dirty: list[_Peer] = []
         self._ticker: asyncio.TimerHandle | None = None
+        self._allowance = Allowance(SLICE)
+        self._behind: deque[_Peer] = deque()
+        self._renewing = False
 
     async def listen(self, host: str, port: int, *, ssl: tls.SSLContext | None = None) -> None:
         """Begin to accept; `address` then holds what port 0 became. Raises `ListenError`.
@@ -122,6 +132,30 @@ class Channel:
         for peer in dirty:
             peer.flush()
 
+    def _wait_for_slice(self, peer: _Peer) -> None:
+        self._behind.append(peer)
+        self._renew_soon()
+
+    def _renew_soon(self) -> None:
+        """Have a new slice in the next turn of the loop."""
+        if not self._renewing:
+            self._renewing = True
+            self._loop.call_soon(self._renew)
+
+    def _renew(self) -> None:
+        """Give the slice to who waits longest, until it has caught up: halves of many replies are much to hold."""
+        self._renewing = False
+        self._allowance.left = SLICE
+        try:
+            while self._behind:
+                peer = self._behind.popleft()
+                if not peer.catch_up():
+                    self._behind.appendleft(peer)
+                    break
+        finally:
+            if self._behind:
+                self._renew_soon()
+
 
 @asynccontextmanager
 async def serve(
@@ -153,6 +187,7 @@ class _Peer(asyncio.Protocol):
         self._channel = channel
         self._time: Callable[[], float] = channel._loop.time  # noqa: SLF001 (two classes, one module)
         self._received = channel.handler.received
+        self._allowance = channel._allowance  # noqa: SLF001
         self._opened = 0.0
         self._reassured = 0.0
         self._dirty = False
@@ -178,28 +213,33 @@ class _Peer(asyncio.Protocol):
             return
         self._opened = self._time()
         self._reading = Reading(self._transport)
-        self._connection = Connection(self._opened, shapes=channel.shapes, keepalive=channel.settings.keepalive)
+        self._connection = Connection(
+            self._opened,
+            shapes=channel.shapes,
+            keepalive=channel.settings.keepalive,
+            allowance=self._allowance,
+        )
         channel._peers.add(self)  # noqa: SLF001
         self.flush()
 
     def data_received(self, data: bytes) -> None:
         if self._ended:
             return
+        allowance = self._allowance
+        allowance.left = max(allowance.left, _LEAST)
         connection = self._connection
-        datapath = self._datapath
-        for message in connection.receive_data(bytes(data), self._time()):
-            if datapath is None:
-                datapath = self._greet(message)
-            elif type(message) is Reply:
-                datapath._receive_reply(message)  # noqa: SLF001
-            else:
-                self._received(datapath, message)
-        if connection.state is State.CLOSED:
-            self.end(connection.failure)
-        elif connection.has_output:
-            self.flush_soon()
+        was_behind = connection.behind
+        self._hand_on(connection.receive_data(bytes(data), self._time()))
+        if connection.behind and not was_behind:
+            self._reading.hold(self, firmly=True)  # so that what waits stays bounded
+            self._channel._wait_for_slice(self)  # noqa: SLF001
+        elif allowance.left < SLICE:
+            self._channel._renew_soon()  # noqa: SLF001
 
     def eof_received(self) -> None:
+        while not self._ended and self._connection.behind:
+            self._allowance.left = SLICE
+            self._hand_on(self._connection.receive_more())
         if not self._ended:
             self._connection.receive_eof()
             self.end(None)
@@ -208,7 +248,37 @@ class _Peer(asyncio.Protocol):
         if not self._ended:
             self.end(exc or self._connection.failure)  # the latter where `Datapath.close` was given one
 
+    def _hand_on(self, received: list[Any]) -> None:
+        """Tell who is concerned what the connection has received, then do what it wants done."""
+        datapath = self._datapath
+        for message in received:
+            if datapath is None:
+                datapath = self._greet(message)
+            elif type(message) is Reply:
+                datapath._receive_reply(message)  # noqa: SLF001
+            else:
+                self._received(datapath, message)
+        connection = self._connection
+        if connection.state is State.CLOSED:
+            self.end(connection.failure)
+        elif connection.has_output:
+            self.flush_soon()
+
     # -- the channel's calls -------------------------------------------------------------------------------------
+
+    def catch_up(self) -> bool:
+        """Go on with what waits, as far as the slice goes; say whether that was all."""
+        if self._ended:
+            return True
+        try:
+            self._hand_on(self._connection.receive_more())
+        except BaseException:  # a handler's; the transport does the same when it comes out of `data_received`
+            self._transport.abort()
+            raise
+        if self._connection.behind:
+            return False
+        self._reading.release(self)
+        return True
 
     def tick(self, now: float) -> None:
         connection = self._connection
@@ -224,7 +294,7 @@ class _Peer(asyncio.Protocol):
 
     def _keep_alive_unread(self, now: float) -> None:
         """Let a peer that is not read live: its silence is our doing, and it must not take ours for death."""
-        self._connection.receive_data(b"", now)
+        self._connection.hear(now)
         if now - self._reassured >= self._channel.settings.keepalive.interval:
             self._reassured = now
             self._connection.send(EchoRequest())

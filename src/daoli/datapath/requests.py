@@ -70,7 +70,7 @@ from daoli.ofproto import connection as protocol
 from daoli.ofproto.connection import Connection, Reply, State
 from daoli.ofproto.errors import LocalProtocolError
 from daoli.ofproto.experimenter import EXPERIMENTER_REPLIES
-from daoli.ofproto.message import MESSAGES
+from daoli.ofproto.message import MESSAGES, check_message
 from daoli.ofproto.multipart import REPLIES
 
 M = TypeVar("M", bound=Message)
@@ -91,8 +91,9 @@ MAX_PARTS: Final = 1024
 def reply_class(request: Message) -> type[Message]:
     """Give the class of a request's answers; one that is wide where the request does not say.
 
-    Raises `ValueError` for what is not a request (7.3 tells which are).
+    Raises `ValueError` for what is not a request (7.3 tells which are), `TypeError` for what is no message.
     """
+    check_message(request)
     if isinstance(request, ExperimenterMultipart):
         return EXPERIMENTER_REPLIES.get(request.IDS, Multipart)
     if isinstance(request, Multipart):
@@ -264,7 +265,9 @@ class Requests:
             self.reading.release(answer)
 
     async def _next(self, answer: _Answer) -> Reply:
-        if not answer.parts:
+        if answer.parts:
+            await asyncio.sleep(0)  # who reads what has piled up does not do it all in one turn of the loop
+        else:
             answer.arrival = asyncio.get_running_loop().create_future()
             self.reading.begin_wait()
             try:
