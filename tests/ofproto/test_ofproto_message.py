@@ -556,7 +556,8 @@ def test_junk_is_refused_by_name(message: Message) -> None:
             except EncodeError as error:
                 assert error.field == f"{type(message).__name__}.{field.name}"  # noqa: PT017 - it need not be raised
                 continue
-            assert decode(data).encode() == data
+            if field.name != "kind":  # of another kind it is another message
+                assert decode(data).encode() == data
 
 
 def test_largest() -> None:

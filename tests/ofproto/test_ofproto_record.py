@@ -1,12 +1,15 @@
 """Class bodies as declarations."""
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from construct import Bytes, GreedyBytes, Int8ub, Int16ub, Padding
+from hypothesis import find, settings
+from tests.ofproto.strategies import JUNK, instances
 
-from daoli.ofproto import DecodeError, EncodeError
+from daoli.ofproto import DecodeError, EncodeError, Message
 from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.wire import Pair, Text
 
@@ -65,3 +68,28 @@ def test_blame(sample: Sample, words: str) -> None:
     with pytest.raises(EncodeError) as refusal:
         Sample.wire.write(sample)
     assert str(refusal.value).startswith(words)
+
+
+def declared(base: type[Structure] = Structure) -> Iterator[type[Structure]]:
+    """Give every class that has bytes of its own, but messages."""
+    for cls in base.__subclasses__():
+        if "wire" in vars(cls) and cls.__module__.startswith("daoli.") and not issubclass(cls, Message):
+            yield cls
+        yield from declared(cls)
+
+
+STRUCTURES: list[type[Structure]] = sorted(declared(), key=lambda cls: cls.__name__)
+
+
+@pytest.mark.parametrize("cls", STRUCTURES, ids=lambda cls: cls.__name__)
+def test_junk_is_refused_by_name(cls: type[Structure]) -> None:
+    """Whatever stands in a field of a structure has bytes that are read, or is an EncodeError that names the field."""
+    instance: Any = find(instances(cls), lambda _: True, settings=settings(database=None))
+    for field in fields(instance):
+        for junk in JUNK:
+            try:
+                data = cls.wire.write(replace(instance, **{field.name: junk}))
+            except EncodeError as error:
+                assert error.field == f"{cls.__name__}.{field.name}"  # noqa: PT017 - it need not be raised
+                continue
+            assert cls.wire.write(cls.wire.parse(data)) == data

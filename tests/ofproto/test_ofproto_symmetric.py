@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daoli.ofproto import Error, Hello, UnknownHelloElement, VersionBitmap, decode
+from daoli.ofproto import EncodeError, Error, Hello, UnknownHelloElement, VersionBitmap, decode
 
 
 @given(st.frozensets(st.integers(0, 255), min_size=1))
@@ -38,6 +38,19 @@ def test_unknown_elements() -> None:
 def test_two_bitmaps() -> None:
     """Two bitmaps say the versions of both."""
     assert Hello((VersionBitmap((2,)), VersionBitmap((0x10, 1)))).versions() == {1, 4, 32}
+
+
+@pytest.mark.parametrize("versions", [[-1], [256], [1.5], ["4"], [None]])
+def test_versions_are_bytes(versions: list[int]) -> None:
+    """A version that no header could hold is refused by name."""
+    with pytest.raises(EncodeError, match=r"VersionBitmap\.versions: .* is not an unsigned number of 8 bits"):
+        Hello.of(versions)
+
+
+def test_speechless() -> None:
+    """There is no hello of one that speaks no version."""
+    with pytest.raises(EncodeError, match=r"Hello\.versions"):
+        Hello.of(())
 
 
 def test_error_text() -> None:

@@ -13,7 +13,7 @@ from typing import ClassVar, Self, TypeVar, TypeVarTuple
 from construct import ConstructError
 
 from daoli.ofproto.constants import VERSION, MessageType
-from daoli.ofproto.errors import DecodeError, EncodeError
+from daoli.ofproto.errors import DecodeError, EncodeError, check_bytes, check_number
 from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.text import describe, value_text
 from daoli.ofproto.wire import Reader
@@ -44,12 +44,15 @@ class Message(Structure):
         if length > 0xFFFF:
             raise EncodeError(name, f"{length} bytes are more than a message can have")
         kind = self.type_number()
+        try:
+            head = HEADER.pack(self.version, kind, length, self.xid)
+        except struct.error:
+            for field, value, bits in (("xid", self.xid, 32), ("version", self.version, 8), ("type", kind, 8)):
+                check_number(f"{name}.{field}", value, bits)
+            raise  # pragma: no cover - one of them did not fit
         if self.version != VERSION and kind not in ANY_VERSION:
             raise EncodeError(f"{name}.version", f"{self.version!r} is only for a hello or an error")
-        for field, value, bits in (("xid", self.xid, 32), ("version", self.version, 8), ("type", kind, 8)):
-            if not 0 <= value < 1 << bits:
-                raise EncodeError(f"{name}.{field}", f"{value!r} is not an unsigned number of {bits} bits")
-        return HEADER.pack(self.version, kind, length, self.xid) + body
+        return head + body
 
     def with_xid(self, xid: int) -> Self:
         """Give the same message with another xid."""
@@ -94,6 +97,7 @@ class UnknownMessage(Message):
 
     def body_bytes(self) -> bytes:
         """Give the body that it came with."""
+        check_bytes(f"{type(self).__name__}.body", self.body)
         return self.body
 
     def title(self) -> str:

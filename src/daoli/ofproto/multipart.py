@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, TypeVar
 from construct import Int8ub, Int16ub, Int32ub, Padding
 
 from daoli.ofproto.constants import TABLE_ALL, GroupNo, MessageType, MultipartType, PortNo
-from daoli.ofproto.errors import EncodeError
+from daoli.ofproto.errors import check_bytes, check_number
 from daoli.ofproto.instructions import INSTRUCTIONS, Instruction
 from daoli.ofproto.match import EVERY_PACKET, MATCH, Match
 from daoli.ofproto.message import Message, message
@@ -38,9 +38,10 @@ class Multipart(Message):
 
     def body_bytes(self) -> bytes:
         """Give the head and the body."""
-        for field, value in (("kind", self.kind_number()), ("flags", self.flags)):
-            if not 0 <= value <= 0xFFFF:
-                raise EncodeError(f"{type(self).__name__}.{field}", f"{value!r} is not an unsigned number of 16 bits")
+        numbers: tuple[tuple[str, object], ...] = (("kind", self.kind_number()), ("flags", self.flags))
+        for field, value in numbers:
+            if not isinstance(value, int) or not 0 <= value <= 0xFFFF:
+                check_number(f"{type(self).__name__}.{field}", value, 16)
         return _HEAD.pack(self.kind_number(), self.flags) + self.part_bytes()
 
     def part_bytes(self) -> bytes:
@@ -110,6 +111,7 @@ class _UnknownMultipart(Multipart):
 
     def part_bytes(self) -> bytes:
         """Give the body that it came with."""
+        check_bytes(f"{type(self).__name__}.body", self.body)
         return self.body
 
     @classmethod

@@ -15,11 +15,11 @@ from construct import GreedyBytes, Int8ub, Int16ub, Int32ub, Int64ub, Padding
 
 from daoli.ofproto.actions import ACTION, ACTIONS, Action
 from daoli.ofproto.constants import CML_NO_BUFFER, NICIRA, TABLE_ALL, ActionType, NiciraSubtype, OxmClass
-from daoli.ofproto.errors import DecodeError
+from daoli.ofproto.errors import DecodeError, EncodeError, check_number, shown
 from daoli.ofproto.oxm import OXM, Oxm
 from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.tlv import Tlv
-from daoli.ofproto.wire import U8, U16, U32, U64, Fill, Many, Nested, Reader, Tally, Wire
+from daoli.ofproto.wire import U8, U16, U32, U64, Fill, Many, Nested, Reader, Tally, Wire, check_items
 
 A = TypeVar("A", bound=Action)
 
@@ -633,6 +633,7 @@ class LearnSpecs(Wire):
 
     def write(self, value: tuple[LearnSpec, ...]) -> bytes:
         """Give the specs."""
+        check_items(value)
         return b"".join([self._write_one(spec) for spec in value])
 
     def _write_one(self, spec: LearnSpec) -> bytes:
@@ -711,8 +712,11 @@ class Learn2(Action):
     specs: Annotated[tuple[LearnSpec, ...], LEARN_SPECS] = ()
 
     def __post_init__(self) -> None:
+        check_number("Learn2.flags", self.flags, 16)
+        if not isinstance(self.result_dst, Bits | None):
+            raise EncodeError("Learn2.result_dst", f"{shown(self.result_dst)} is no bits of a field")
         if bool(self.flags & ResultWire.flag) != (self.result_dst is not None):
-            raise ValueError(f"flags {self.flags:#x} with a result to {self.result_dst}")
+            raise EncodeError("Learn2.flags", f"{self.flags:#x} with a result to {shown(self.result_dst)}")
 
 
 # To the controller, with properties

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from construct import Bytes, Construct, ConstructError, FormatField, Padded, Pass
 
-from daoli.ofproto.errors import DecodeError, EncodeError
+from daoli.ofproto.errors import DecodeError, EncodeError, shown
 from daoli.ofproto.wire import Many, Reader, Wire, reads, writes
 
 
@@ -149,8 +149,8 @@ class Record(Wire):
             return writes(part.con)(value)
         except EncodeError:
             raise
-        except (ConstructError, ValueError, TypeError, AttributeError, struct.error) as error:
-            raise EncodeError(f"{self.cls.__name__}.{part.name}", str(error)) from error
+        except (ConstructError, ArithmeticError, ValueError, TypeError, AttributeError, struct.error) as error:
+            raise EncodeError(f"{self.cls.__name__}.{part.name}", f"{error}, given {shown(value)}") from error
 
     def _short(self, reader: Reader) -> typing.NoReturn:
         raise DecodeError(reader.end, f"{self.cls.__name__} is cut short", self.clause)
@@ -168,11 +168,11 @@ def _misfit(con: Construct, value: Any) -> str | None:
     """Say why a value does not fit a construct of fixed size, if it does not."""
     if isinstance(con, Bytes):
         fits = isinstance(value, bytes) and len(value) == con.length
-        return None if fits else f"{value!r} is not {con.length} bytes"
+        return None if fits else f"{shown(value)} is not {con.length} bytes"
     try:
         struct.pack(f"!{_code(con)}", value)
     except struct.error:
-        return f"{value!r} is not an unsigned number of {8 * con.length} bits"
+        return f"{shown(value)} is not an unsigned number of {8 * con.length} bits"
     return None
 
 

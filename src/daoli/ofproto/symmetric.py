@@ -10,6 +10,7 @@ from typing import Annotated
 from construct import GreedyBytes
 
 from daoli.ofproto.constants import ErrorType, HelloElementType, MessageType, error_name
+from daoli.ofproto.errors import EncodeError, check_number
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.tlv import Tlv
@@ -43,7 +44,10 @@ class VersionBitmap(HelloElement):
     @classmethod
     def of(cls, versions: Iterable[int]) -> "VersionBitmap":
         """Make the bitmap of some versions."""
-        bits = sum(1 << version for version in set(versions))
+        spoken = frozenset(versions)
+        for version in spoken:
+            check_number("VersionBitmap.versions", version, 8)
+        bits = sum(1 << version for version in spoken)
         return cls(tuple(bits >> shift & 0xFFFF_FFFF for shift in range(0, bits.bit_length(), 32)))
 
     def versions(self) -> frozenset[int]:
@@ -67,6 +71,8 @@ class Hello(Message):
     def of(cls, versions: Iterable[int], *, xid: int = 0) -> "Hello":
         """Make the hello of one that speaks these versions, at least one."""
         spoken = frozenset(versions)
+        if not spoken:
+            raise EncodeError("Hello.versions", "one that speaks no version has nothing to say")
         return cls((VersionBitmap.of(spoken),), xid=xid, version=max(spoken))
 
     def versions(self) -> frozenset[int]:

@@ -3,7 +3,7 @@
 import struct
 from typing import Any
 
-from daoli.ofproto.errors import DecodeError, EncodeError
+from daoli.ofproto.errors import DecodeError, EncodeError, check_bytes, check_number, shown
 from daoli.ofproto.record import Structure
 from daoli.ofproto.wire import Reader, Wire
 
@@ -70,9 +70,12 @@ class Tlv(Wire):
 
     def _write_unknown(self, value: Any) -> bytes:
         if not isinstance(value, self.unknown):
-            raise TypeError(f"{value!r} is not {self.what}")
+            raise TypeError(f"{shown(value)} is not {self.what}")
+        name = type(value).__name__
+        check_number(f"{name}.kind", value.kind, 16)
+        check_bytes(f"{name}.body", value.body)
         body: bytes = value.body
         pad = bytes(-(4 + len(body)) % self.align)
         if pad and self.counts_padding:
-            raise EncodeError(f"{type(value).__name__}.body", f"{len(body)} bytes after a head of 4 do not fill 8s")
+            raise EncodeError(f"{name}.body", f"{len(body)} bytes after a head of 4 do not fill 8s")
         return _HEAD.pack(value.kind, 4 + len(body)) + body + pad

@@ -104,6 +104,12 @@ def writes(con: Construct) -> Callable[[Any], bytes]:
     return con.write if isinstance(con, Wire) else con.build
 
 
+def check_items(value: object) -> None:
+    """Insist on a tuple, or a list: what else one could go through has no order, or is something else."""
+    if not isinstance(value, tuple | list):
+        raise TypeError("it is no tuple")
+
+
 class Text(Wire):
     """A string in a field of fixed size, ended by the first NUL (7.2.1); bytes that are not ASCII survive."""
 
@@ -166,6 +172,7 @@ class Words(Wire):
 
     def write(self, value: tuple[int, ...]) -> bytes:
         """Give them end to end."""
+        check_items(value)
         return struct.pack(f"!{len(value)}I", *value)
 
 
@@ -192,6 +199,7 @@ class Many(Wire):
 
     def write(self, value: tuple[Any, ...]) -> bytes:
         """Give the items, end to end."""
+        check_items(value)
         return b"".join([self._write(item) for item in value])
 
 
@@ -238,6 +246,7 @@ class Tally(Wire):
 
     def write(self, value: tuple[int, ...]) -> bytes:
         """Give the count and the numbers."""
+        check_items(value)
         return _LENGTH.pack(len(value)) + bytes(self.pad) + struct.pack(f"!{len(value)}H", *value)
 
 
@@ -254,9 +263,11 @@ class Fill(Wire):
 
     def write(self, value: bytes) -> bytes:
         """Give them."""
+        if not isinstance(value, bytes):
+            raise TypeError("it is not bytes")
         if (self.after + len(value)) % 8:
             raise ValueError(f"{len(value)} bytes after {self.after} do not fill 8s")
-        return bytes(value)
+        return value
 
 
 class Counted(Wire):
