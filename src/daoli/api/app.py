@@ -7,12 +7,13 @@ from typing import Final
 from aiohttp import web
 
 from daoli import __version__
-from daoli.api import controller, description, endpoints, events, health, hosts, metrics, networks, routes
+from daoli.api import controller, description, endpoints, events, health, hosts, metrics, networks, routes, watch
 from daoli.api.guard import guard
 from daoli.api.operation import Operation
 from daoli.api.problems import problems
 from daoli.api.services import SERVICES, Fabric, Services
 from daoli.hosts.events import EventHub
+from daoli.hosts.feed import Feed
 from daoli.hosts.inventory import Inventory
 
 BODY_LIMIT: Final = 8 * 2**20
@@ -28,6 +29,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *endpoints.OPERATIONS,
     *routes.OPERATIONS,
     *events.OPERATIONS,
+    *watch.OPERATIONS,
     *health.OPERATIONS,
     *metrics.OPERATIONS,
     *description.OPERATIONS,
@@ -50,6 +52,7 @@ def make_app(
         inventory=inventory,
         fabric=fabric,
         events=hub,
+        feed=Feed(inventory),
         token=token,
         version=version,
         openflow_port=openflow_port,
@@ -58,6 +61,7 @@ def make_app(
     )
     app[events.STREAMS] = set()
     app.on_shutdown.append(events.end_streams)
+    app.on_shutdown.append(watch.end_watches)
     for operation in OPERATIONS:
         app.router.add_route(operation.method, operation.path, operation.serve)
     return app

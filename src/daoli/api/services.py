@@ -10,6 +10,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from daoli.hosts.events import EventHub
+from daoli.hosts.feed import Feed
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.routing.model import Endpoint
@@ -70,6 +71,7 @@ class Services:
     inventory: Inventory
     fabric: Fabric
     events: EventHub
+    feed: Feed
     token: str | None
     version: str
     openflow_port: int

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from daoli.hosts.events import EventHub
 from daoli.hosts.mirror import Changed
+from daoli.hosts.move import Move
 from daoli.ofproto.shapes import Punt
-from daoli.routing.model import Endpoint, Host, Network, ipv4_text
+from daoli.routing.model import ipv4_text
 from daoli.routing.router import Answer
 from daoli.routing.routes import Route
 from daoli.routing.verdict import Outcome, Verdict
@@ -62,15 +63,14 @@ class Herald:
 
     def inventory(self, change: Changed) -> None:
         """Tell of records that came, changed or went."""
-        pairs: list[tuple[Host | Network | Endpoint | None, Host | Network | Endpoint | None]]
-        pairs = [*change.hosts, *change.networks, *change.endpoints]
-        for was, now in pairs:
+        for was, now in change.pairs():
             record = now if now is not None else was
             kind = type(record).__name__.lower()
             verb = "added" if was is None else "removed" if now is None else "changed"
-            self.events.publish(
-                f"{kind}.{verb}", **{kind: getattr(record, "id", None) or getattr(record, "name", None)}
-            )
+            fields = {kind: getattr(record, "id", None) or getattr(record, "name", None)}
+            if isinstance(record, Move):
+                fields |= {"container": record.name, "to": record.to, "state": record.state, "detail": record.detail}
+            self.events.publish(f"{kind}.{verb}", **fields)
 
 
 def _reason(verdict: Verdict) -> str:

@@ -31,7 +31,7 @@ from daoli.hosts.plans import (
 )
 from daoli.hosts.pool import DEFAULT_POOL
 from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkRequest
-from daoli.hosts.stored import encode
+from daoli.hosts.stored import Record, encode, key_of
 from daoli.routing.model import Endpoint, Host, Network
 from daoli.routing.view import View
 from daoli.store.base import ABSENT, Change, Conflict, Store, StoreUnavailable, WatchLost
@@ -121,7 +121,7 @@ class Inventory:
 
     def _follow(self, revision: int, changes: Iterable[tuple[str, bytes | None, int]]) -> None:
         changed = self._mirror.apply(revision, changes)
-        if changed.hosts or changed.networks or changed.endpoints:
+        if changed.pairs():
             for listener in self._listeners:
                 listener(changed)
         self._wake()
@@ -135,6 +135,10 @@ class Inventory:
             if self._ended:
                 raise StoreUnavailable("the inventory no longer follows the store")
             await self._progress.wait()
+
+    def records(self) -> dict[str, Record]:
+        """Give what listeners are told of, by key."""
+        return {key_of(r): r for r in self._mirror.records("hosts", "networks", "endpoints", "publications", "moves")}
 
     # -- writing -------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ together, so what does not, by another hand, is logged and left out until it doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import NamedTuple, TypeVar, cast
 
@@ -14,12 +14,15 @@ import structlog
 
 from daoli.hosts.claims import Claim, claims
 from daoli.hosts.errors import Clash, Invalid, InventoryError
+from daoli.hosts.lease import Lease
+from daoli.hosts.move import Move
+from daoli.hosts.publication import Publication
 from daoli.hosts.spec import outside
 from daoli.hosts.stored import Record, decode, endpoint_key, network_key
 from daoli.routing.model import Endpoint, Host, Network, ipv4_text
 from daoli.routing.view import View
 
-R = TypeVar("R", Host, Network, Endpoint)
+R = TypeVar("R", Host, Network, Endpoint, Publication, Move)
 Pair = tuple[R | None, R | None]
 
 log = structlog.get_logger(__name__)
@@ -32,6 +35,12 @@ class Changed(NamedTuple):
     hosts: tuple[Pair[Host], ...]
     networks: tuple[Pair[Network], ...]
     endpoints: tuple[Pair[Endpoint], ...]
+    publications: tuple[Pair[Publication], ...] = ()
+    moves: tuple[Pair[Move], ...] = ()
+
+    def pairs(self) -> list[tuple[Record | None, Record | None]]:
+        """List the pairs of all kinds."""
+        return [*self.hosts, *self.networks, *self.endpoints, *self.publications, *self.moves]
 
 
 class Mirror:
@@ -42,6 +51,18 @@ class Mirror:
         self.revision = 0
         self.revisions: dict[str, int] = {}
         """Of every key in the store, also of those that are not in the view."""
+        self.leases: dict[str, Lease] = {}
+        """By address."""
+        self.publications: dict[str, Publication] = {}
+        self.moves: dict[str, Move] = {}
+        self._tables: dict[str, Mapping[str, Record]] = {
+            "hosts": view.hosts,
+            "networks": view.networks,
+            "endpoints": view.endpoints,
+            "leases": self.leases,
+            "publications": self.publications,
+            "moves": self.moves,
+        }
         self._wanted: dict[str, Record] = {}
         self._left_out: dict[str, str] = {}
         self._claims: dict[str, str] = {}
@@ -49,15 +70,12 @@ class Mirror:
     def shown(self, key: str) -> Record | None:
         """Find a record in the view by its key."""
         kind, _, name = key.partition("/")
-        match kind:
-            case "hosts":
-                return self.view.hosts.get(name)
-            case "networks":
-                return self.view.networks.get(name)
-            case "endpoints":
-                return self.view.endpoints.get(name)
-            case _:
-                return None
+        return self._tables.get(kind, {}).get(name)
+
+    def records(self, *kinds: str) -> Iterator[Record]:
+        """Walk all the records of some kinds."""
+        for kind in kinds:
+            yield from self._tables[kind].values()
 
     # -- may a record be there? ----------------------------------------------------------------------------------
 
@@ -112,11 +130,11 @@ class Mirror:
         self.revision = revision
         # What goes or moves gives up its claims first, so that two may exchange them within a batch. The view wants
         # endpoints to go before, and to come after, what they are on.
-        for kind in ("endpoints", "networks", "hosts"):
+        for kind in reversed(self._tables):
             for key in batch.keys(kind):
                 self._release(key, batch)
         for _ in range(2):  # what finds no place at first may fit in the place of what had to go later
-            for kind in ("hosts", "networks", "endpoints"):
+            for kind in self._tables:
                 for key in batch.keys(kind):
                     self._put(key, batch)
         for key, reason in self._left_out.items():
@@ -169,6 +187,12 @@ class Mirror:
                 self.view.put_network(record)
             case Endpoint():
                 self.view.put_endpoint(record)
+            case Lease():
+                self.leases[record.ipv4] = record
+            case Publication():
+                self.publications[record.id] = record
+            case Move():
+                self.moves[record.id] = record
         for claim in claims(record):
             self._claims[claim.what] = key
 
@@ -188,6 +212,12 @@ class Mirror:
                 self.view.remove_network(record.name)
             case Endpoint():
                 self.view.remove_endpoint(record.id)
+            case Lease():
+                del self.leases[record.ipv4]
+            case Publication():
+                del self.publications[record.id]
+            case Move():
+                del self.moves[record.id]
 
     def _on(self, record: Record) -> list[Endpoint]:
         match record:
@@ -195,7 +225,7 @@ class Mirror:
                 return list(self.view.endpoints_of(record.name))
             case Network():
                 return [endpoint for endpoint in self.view.endpoints.values() if endpoint.network == record.name]
-            case Endpoint():
+            case _:
                 return []
 
     def _unclaim(self, key: str, given_up: Iterable[Claim]) -> None:
@@ -224,6 +254,8 @@ class _Batch:
             tuple(cast("Iterator[Pair[Host]]", self._pairs("hosts"))),
             tuple(cast("Iterator[Pair[Network]]", self._pairs("networks"))),
             tuple(cast("Iterator[Pair[Endpoint]]", self._pairs("endpoints"))),
+            tuple(cast("Iterator[Pair[Publication]]", self._pairs("publications"))),
+            tuple(cast("Iterator[Pair[Move]]", self._pairs("moves"))),
         )
 
     def _pairs(self, kind: str) -> Iterator[tuple[Record | None, Record | None]]:

@@ -9,15 +9,22 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from daoli.hosts.spec import EndpointSpec, HostSpec, NetworkSpec, faults
+from daoli.hosts.lease import Lease
+from daoli.hosts.move import Move
+from daoli.hosts.publication import Publication
+from daoli.hosts.spec import EndpointSpec, HostSpec, NetworkSpec, Spec, faults
 from daoli.routing.model import Endpoint, Host, Network
 
-Record = Host | Network | Endpoint
+Record = Host | Network | Endpoint | Lease | Publication | Move
+"""What routing needs not know of is its own text."""
 
-SPECS: Final[dict[str, type[HostSpec | NetworkSpec | EndpointSpec]]] = {
+SPECS: Final[dict[str, type[HostSpec | NetworkSpec | EndpointSpec | Lease | Publication | Move]]] = {
     "hosts": HostSpec,
     "networks": NetworkSpec,
     "endpoints": EndpointSpec,
+    "leases": Lease,
+    "publications": Publication,
+    "moves": Move,
 }
 
 
@@ -36,6 +43,36 @@ def endpoint_key(endpoint_id: str) -> str:
     return f"endpoints/{endpoint_id}"
 
 
+def key_of(record: Record) -> str:
+    """Name the store's key of any record."""
+    match record:
+        case Host():
+            return host_key(record.name)
+        case Network():
+            return network_key(record.name)
+        case Endpoint():
+            return endpoint_key(record.id)
+        case Lease():
+            return f"leases/{record.ipv4}"
+        case Publication():
+            return f"publications/{record.id}"
+        case Move():
+            return f"moves/{record.id}"
+
+
+def spec_of(record: Record) -> Spec:
+    """Put a record into text."""
+    match record:
+        case Host():
+            return HostSpec.of(record)
+        case Network():
+            return NetworkSpec.of(record)
+        case Endpoint():
+            return EndpointSpec.of(record)
+        case _:
+            return record
+
+
 def decode(key: str, value: bytes) -> Record | None:
     """Read a stored value; None for keys that are not the inventory's.
 
@@ -46,20 +83,15 @@ def decode(key: str, value: bytes) -> Record | None:
     if kind not in SPECS or not name:
         return None
     try:
-        record = SPECS[kind].model_validate_json(value).record()
+        spec = SPECS[kind].model_validate_json(value)
     except ValidationError as error:
         raise ValueError("; ".join(f"{fault.field}: {fault.detail}" for fault in faults(error))) from error
-    if name != (record.id if isinstance(record, Endpoint) else record.name):
+    record = spec.record() if isinstance(spec, HostSpec | NetworkSpec | EndpointSpec) else spec
+    if key != key_of(record):
         raise ValueError("the value is of another name")
     return record
 
 
 def encode(record: Record) -> bytes:
     """Write a value as `decode` reads it."""
-    match record:
-        case Host():
-            return HostSpec.of(record).stored()
-        case Network():
-            return NetworkSpec.of(record).stored()
-        case Endpoint():
-            return EndpointSpec.of(record).stored()
+    return spec_of(record).stored()

@@ -1,0 +1,43 @@
+"""Publications as text: a port on a host, or on all, that leads to a container anywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from daoli.hosts.spec import ContainerId, ContainerName, Id, Ipv4, Name, Spec
+
+TransportPort = Annotated[int, Field(ge=1, le=65535)]
+Target = Annotated[str, Field(min_length=1, max_length=253)]
+"""A container, by its id, the beginning of its id, its name, or the id of one of its endpoints."""
+
+
+class PublicationRequest(Spec):
+    """A port to be published."""
+
+    host: Name | None = None
+    """By default on every host."""
+    address: Ipv4 | None = None
+    """By default on every address of the host."""
+    protocol: Literal["tcp", "udp"] = "tcp"
+    port: TransportPort
+    target: Target
+    target_port: TransportPort | None = None
+    """By default the same port."""
+    network: Name | None = None
+    """By which of its networks the container is to be reached; by default any."""
+
+
+class Publication(Spec):
+    """A published port. The container's endpoints change each time it starts, its id does not."""
+
+    id: Id
+    host: Name | None = None
+    address: Ipv4 | None = None
+    protocol: Literal["tcp", "udp"] = "tcp"
+    port: TransportPort
+    container: ContainerId
+    name: ContainerName
+    target_port: TransportPort
+    network: Name | None = None
