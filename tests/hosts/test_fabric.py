@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import cast
 
+import pytest
 from tests.hosts.rig import NO_BUFFER, UPLINK, FakeDatapath, Rig, port, uplink
 
 from daoli.datapath import Datapath, DatapathError
@@ -265,3 +267,24 @@ async def test_not_ready_before_listening(rig: Rig) -> None:
     assert rig.fabric.ready() is not None
     rig.fabric.start()
     assert rig.fabric.ready() is None
+
+
+async def test_many_flows_are_compared_in_several_turns(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a long flow table is read others have their turns, after a few flows each; so when routes are listed."""
+    await rig.ready()
+    rig.punt(1, 2)
+    rig.fabric.disconnected(cast("Datapath", rig.datapaths[1]), None)
+    monkeypatch.setattr("daoli.hosts.fabric._AT_ONCE", 1)
+    turns: list[int] = []
+
+    def turn() -> None:
+        turns.append(len(turns))
+        asyncio.get_running_loop().call_soon(turn)
+
+    turn()
+    before = len(turns)
+    await rig.connect(1)
+    assert len(turns) - before > len(rig.datapaths[1].table)
+    before = len(turns)
+    assert len(await rig.fabric.routes()) == 1
+    assert len(turns) - before > len(rig.datapaths[1].table)
