@@ -47,7 +47,7 @@ async def _translated() -> AsyncIterator[None]:
     except DockerError as error:
         raise EngineError(error.message) from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise EngineError(f"Docker does not answer: {error or type(error).__name__}") from error
+        raise EngineError(f"Docker does not answer: {str(error) or type(error).__name__}") from error
 
 
 def _network(shown: Mapping[str, Any]) -> DockerNetwork:

@@ -26,6 +26,9 @@ SAVE_INTERVAL: Final = 1.0
 
 S = TypeVar("S", bound=Spec)
 
+EndpointListener = Callable[[EndpointSpec | None, EndpointSpec | None], None]
+"""Takes an endpoint as it was and as it is; None before it came and after it went."""
+
 
 class World:
     """A mirror of what the controller keeps; `connected` tells whether it is followed right now."""
@@ -45,6 +48,7 @@ class World:
         self._cache = cache
         self._entries: dict[str, Any] = {}
         self._listeners: list[Callable[[], None]] = []
+        self._of_endpoints: list[EndpointListener] = []
         self._unsaved = asyncio.Event()
 
     @property
@@ -55,6 +59,12 @@ class World:
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Have a function called after each change, of `connected` too; it may not raise."""
         self._listeners.append(listener)
+
+    def subscribe_endpoints(self, listener: EndpointListener) -> None:
+        """Have a function called with each endpoint before and after its change, and now with those there are."""
+        self._of_endpoints.append(listener)
+        for endpoint in self.endpoints.values():
+            listener(None, endpoint)
 
     def load(self) -> None:
         """Start with the copy on disk, where there is a good one."""
@@ -110,6 +120,8 @@ class World:
             listener()
 
     def _clear(self) -> None:
+        for endpoint in self.endpoints.values():
+            self._changed(endpoint, None)
         for kind in (self.hosts, self.networks, self.endpoints, self.publications, self.moves, self._entries):
             kind.clear()
 
@@ -126,13 +138,19 @@ class World:
                 case "networks":
                     _set(self.networks, name, value and _read(NetworkSpec, value))
                 case "endpoints":
-                    _set(self.endpoints, name, value and _read(EndpointSpec, value))
+                    before, after = self.endpoints.get(name), value and _read(EndpointSpec, value)
+                    _set(self.endpoints, name, after)
+                    self._changed(before, after)
                 case "publications":
                     _set(self.publications, name, value)
                 case "moves":
                     _set(self.moves, name, value)
         except ValidationError as error:
             log.warning("entry_not_understood", key=key, problem=str(error))
+
+    def _changed(self, before: EndpointSpec | None, after: EndpointSpec | None) -> None:
+        for listener in self._of_endpoints:
+            listener(before, after)
 
     @asynccontextmanager
     async def _saving(self) -> AsyncIterator[None]:

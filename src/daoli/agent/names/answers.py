@@ -1,0 +1,67 @@
+"""A DNS query to its answer, or to none: what is not ours goes on to the resolver that it was meant for. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.opcode
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+from daoli.agent.names.zone import Zone, reversed_address
+from daoli.hosts.spec import EndpointSpec
+
+TTL: Final = 1
+"""Seconds: a container that stops must not be remembered for longer."""
+PLAIN_SIZE: Final = 512
+"""Bytes of a UDP answer without EDNS (RFC 1035, 4.2.1)."""
+TCP_SIZE: Final = 65535
+_ADDRESS: Final = dns.rdatatype.A
+_POINTER: Final = dns.rdatatype.PTR
+
+
+def answer(zone: Zone, asker: EndpointSpec, data: bytes, *, tcp: bool = False) -> bytes | None:
+    """Answer a query of one container; None if it is not for us to answer."""
+    try:
+        query = dns.message.from_wire(data, ignore_trailing=True)
+    except (dns.exception.DNSException, ValueError):
+        return None
+    if query.flags & dns.flags.QR or query.opcode() != dns.opcode.QUERY or len(query.question) != 1:
+        return None
+    question = query.question[0]
+    if question.rdclass != dns.rdataclass.IN:
+        return None
+    kind = _POINTER if reversed_address(_text(question.name)) else _ADDRESS
+    found = _records(zone, asker, _text(question.name))
+    if found is None:
+        return None
+    response = dns.message.make_response(query, recursion_available=True)
+    response.flags |= dns.flags.AA
+    if question.rdtype in (kind, dns.rdatatype.ANY):
+        response.answer.append(dns.rrset.from_text_list(question.name, TTL, "IN", kind, found))
+    size = TCP_SIZE if tcp else max(PLAIN_SIZE, query.payload if query.edns >= 0 else 0)
+    try:
+        return response.to_wire(max_size=size)
+    except dns.exception.TooBig:
+        response.answer.clear()
+        response.flags |= dns.flags.TC
+        return response.to_wire(max_size=size)
+
+
+def _records(zone: Zone, asker: EndpointSpec, name: str) -> list[str] | None:
+    """List the data of a name's records; None for a name that nobody has whom the asker can see."""
+    networks = zone.networks_of(asker)
+    if (address := reversed_address(name)) is not None:
+        host = zone.name_of(address, networks)
+        return None if host is None else [f"{host}."]
+    return zone.addresses(name, networks) or None
+
+
+def _text(name: dns.name.Name) -> str:
+    return name.to_text(omit_final_dot=True).lower()
