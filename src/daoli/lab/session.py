@@ -8,14 +8,13 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from daoli.lab.connections import UnixConnection, answers
 from daoli.lab.errors import LabError
 from daoli.lab.lab import Lab
 from daoli.lab.processes import Process, wait_until
@@ -31,24 +30,87 @@ class Answer(NamedTuple):
     body: Any
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("controller", timeout=timeout)
-        self._path = path
+class Api:
+    """Requests to the API of a lab's controller; ``connect`` makes a connection with the timeout that it is given."""
 
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+    def __init__(self, lab: Lab, connect: Callable[[float], http.client.HTTPConnection], token: str = "") -> None:
+        """``token`` goes with each request."""
+        self.lab = lab
+        self._connect = connect
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def request(self, method: str, path: str, body: Any = None, *, timeout: float = 30.0) -> Answer:
+        """Make one request; OSError if nobody listens."""
+        connection = self._connect(timeout)
+        try:
+            if body is None:
+                connection.request(method, path, headers=self._headers)
+            else:
+                headers = {**self._headers, "Content-Type": "application/json"}
+                connection.request(method, path, json.dumps(body), headers)
+            response = connection.getresponse()
+            text = response.read().decode()
+        finally:
+            connection.close()
+        is_json = "json" in (response.getheader("Content-Type") or "")
+        return Answer(response.status, json.loads(text) if is_json else text)
+
+    def get(self, path: str) -> Answer:
+        """Make a GET request."""
+        return self.request("GET", path)
+
+    def post(self, path: str, body: Any) -> Answer:
+        """Make a POST request."""
+        return self.request("POST", path, body)
+
+    def put(self, path: str, body: Any) -> Answer:
+        """Make a PUT request."""
+        return self.request("PUT", path, body)
+
+    def delete(self, path: str) -> Answer:
+        """Make a DELETE request."""
+        return self.request("DELETE", path)
+
+    def answers(self) -> bool:
+        """Whether the controller is there."""
+        return answers(self._connect(5.0), "/healthz")
+
+    def post_lab(self) -> None:
+        """Tell the controller of everything in the lab; LabError at the first refusal."""
+        description = self.lab.describe()
+        for kind in ("networks", "hosts", "endpoints"):
+            for body in description[kind]:
+                answer = self.post(f"/{kind}", body)
+                if answer.status not in (http.HTTPStatus.OK, http.HTTPStatus.CREATED):
+                    raise LabError(f"POST /{kind} {body}: {answer.status} {answer.body}")
+
+    def wait_connected(self, *hosts: str, timeout: float = 20.0) -> None:
+        """Wait until these hosts (or all of the lab's) are connected and their flow tables are right."""
+        wanted = set(hosts or self.lab.hosts)
+
+        def connected() -> bool:
+            return wanted <= {host["name"] for host in self.get("/hosts").body["hosts"] if host["status"]["connected"]}
+
+        wait_until(connected, timeout)
+
+    @contextmanager
+    def events(self, *, timeout: float = 30.0) -> Iterator[Iterator[dict[str, Any]]]:
+        """Follow GET /events: an iterator of the events' JSON."""
+        connection = self._connect(timeout)
+        try:
+            connection.request("GET", "/events", headers=self._headers)
+            yield _events(connection.getresponse())
+        finally:
+            connection.close()
 
 
-class Controller:
+class Controller(Api):
     """A controller process of a lab; `flags` are added to its command line."""
 
     def __init__(self, lab: Lab, *flags: str, name: str = "controller") -> None:
-        self.lab = lab
         self.flags = flags
         self.socket = lab.path / f"{name}.sock"
+        super().__init__(lab, lambda timeout: UnixConnection(self.socket, timeout))
         self.log = lab.path / f"{name}.log"
         self.state = lab.path / f"{name}.state"
         self._process: Process | None = None
@@ -74,20 +136,14 @@ class Controller:
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
             )
         with suppress(TimeoutError):
-            wait_until(lambda: self._ended() or self._answers(), START_TIMEOUT)
-        if self._ended() or not self._answers():
+            wait_until(lambda: self._ended() or self.answers(), START_TIMEOUT)
+        if self._ended() or not self.answers():
             last_words = self.log.read_text()[-2000:]
             self.stop()
             raise LabError(f"the controller did not start:\n{last_words}")
 
     def _ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
-
-    def _answers(self) -> bool:
-        try:
-            return self.get("/healthz").status == http.HTTPStatus.OK
-        except OSError:
-            return False
 
     def stop(self) -> int | None:
         """End the controller as systemd would (SIGTERM); give its exit code."""
@@ -108,67 +164,6 @@ class Controller:
             process.kill()
             process.wait(STOP_TIMEOUT)
             raise LabError(f"the controller did not end within {STOP_TIMEOUT:.0f} s") from None
-
-    # -- requests ------------------------------------------------------------------------------------------------
-
-    def request(self, method: str, path: str, body: Any = None, *, timeout: float = 30.0) -> Answer:
-        """Make one request; OSError if nobody listens."""
-        connection = _UnixConnection(self.socket, timeout)
-        try:
-            if body is None:
-                connection.request(method, path)
-            else:
-                connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            text = response.read().decode()
-        finally:
-            connection.close()
-        is_json = "json" in (response.getheader("Content-Type") or "")
-        return Answer(response.status, json.loads(text) if is_json else text)
-
-    def get(self, path: str) -> Answer:
-        """Make a GET request."""
-        return self.request("GET", path)
-
-    def post(self, path: str, body: Any) -> Answer:
-        """Make a POST request."""
-        return self.request("POST", path, body)
-
-    def put(self, path: str, body: Any) -> Answer:
-        """Make a PUT request."""
-        return self.request("PUT", path, body)
-
-    def delete(self, path: str) -> Answer:
-        """Make a DELETE request."""
-        return self.request("DELETE", path)
-
-    def post_lab(self) -> None:
-        """Tell the controller of everything in the lab; LabError at the first refusal."""
-        description = self.lab.describe()
-        for kind in ("networks", "hosts", "endpoints"):
-            for body in description[kind]:
-                answer = self.post(f"/{kind}", body)
-                if answer.status not in (http.HTTPStatus.OK, http.HTTPStatus.CREATED):
-                    raise LabError(f"POST /{kind} {body}: {answer.status} {answer.body}")
-
-    def wait_connected(self, *hosts: str, timeout: float = 20.0) -> None:
-        """Wait until these hosts (or all of the lab's) are connected and their flow tables are right."""
-        wanted = set(hosts or self.lab.hosts)
-
-        def connected() -> bool:
-            return wanted <= {host["name"] for host in self.get("/hosts").body["hosts"] if host["status"]["connected"]}
-
-        wait_until(connected, timeout)
-
-    @contextmanager
-    def events(self, *, timeout: float = 30.0) -> Iterator[Iterator[dict[str, Any]]]:
-        """Follow GET /events: an iterator of the events' JSON."""
-        connection = _UnixConnection(self.socket, timeout)
-        try:
-            connection.request("GET", "/events")
-            yield _events(connection.getresponse())
-        finally:
-            connection.close()
 
 
 def _events(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
