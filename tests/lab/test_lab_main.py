@@ -54,7 +54,7 @@ def test_refused(
     """A request that cannot be met is one line on stderr and exit code 2."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # up would catch this process's
-    monkeypatch.setattr("daoli.lab.lab.check_programs", lambda: None)
+    monkeypatch.setattr("daoli.lab.lab.check_programs", lambda **_: None)
     assert main([arguments[0], "--state-dir", str(tmp_path), *arguments[1:]]) == 2
     said = capsys.readouterr()
     assert said.out == ""

@@ -11,12 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from daoli.lab.docker_lab import DockerLab, open_lab
 from daoli.lab.errors import LabError, UsageError
+from daoli.lab.image import IMAGES, TOOLS
 from daoli.lab.lab import Lab, Progress, remove, remove_all
 from daoli.lab.plan import DEFAULT_TARGET
 from daoli.lab.preflight import check_root
@@ -43,21 +45,33 @@ def parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", parents=[named], help="build a lab and leave it running")
     up.add_argument("--hosts", type=int, default=2, metavar="N", help="virtual hosts h1 … hN (%(default)s)")
-    up.add_argument("--endpoints", type=int, default=2, metavar="M", help="endpoints c1 … cM on each (%(default)s)")
-    up.add_argument("--networks", type=int, default=1, metavar="K", help="networks they are spread over (%(default)s)")
-    up.add_argument(
+    plain = up.add_argument_group("without --docker")
+    plain.add_argument("--endpoints", type=int, metavar="M", help="endpoints c1 … cM on each (2)")
+    plain.add_argument("--networks", type=int, metavar="K", help="networks they are spread over (1)")
+    plain.add_argument(
         "--controller",
-        default=DEFAULT_TARGET,
         metavar="tcp:ADDR:PORT",
-        help="where the bridges look for their controller; empty for none (%(default)s)",
+        help=f"where the bridges look for their controller; empty for none ({DEFAULT_TARGET})",
     )
+    up.add_argument(
+        "--docker", action="store_true", help="a Docker engine on each host, joined to a running controller"
+    )
+    docker = up.add_argument_group("with --docker")
+    docker.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        choices=IMAGES,
+        help=f"load an image beside {TOOLS.name}; may be given again",
+    )
+    docker.add_argument("--no-join", action="store_true", help="start neither the controller nor the agents")
     up.add_argument("--json", action="store_true", help="describe the lab as JSON on stdout")
 
     status = commands.add_parser("status", parents=[named], help="what runs")
     status.add_argument("--json", action="store_true", help="as JSON")
 
     run = commands.add_parser("exec", parents=[named], help="run a command at a place")
-    run.add_argument("place", metavar="PLACE", help="h1, h1/c1, controller or fabric")
+    run.add_argument("place", metavar="PLACE", help="h1, h1/c1, controller, fabric or outside")
     run.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD", help="the command and its arguments")
 
     down = commands.add_parser("down", parents=[shared], help="remove a lab, whatever state it is in")
@@ -112,22 +126,46 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     sys.exit(SIGNALLED + number)
 
 
+def _build(options: argparse.Namespace) -> Lab:
+    if options.image or options.no_join:
+        raise UsageError("--image and --no-join go with --docker")
+    with shown_progress(options.hosts + 2) as progress:
+        return Lab.create(
+            options.name,
+            hosts=options.hosts,
+            endpoints=2 if options.endpoints is None else options.endpoints,
+            networks=1 if options.networks is None else options.networks,
+            controller=DEFAULT_TARGET if options.controller is None else options.controller,
+            state_dir=options.state_dir,
+            progress=progress,
+        )
+
+
+def _build_docker(options: argparse.Namespace) -> DockerLab:
+    if {options.endpoints, options.networks, options.controller} != {None}:
+        raise UsageError(
+            "--endpoints, --networks and --controller do not go with --docker: containers come by docker run"
+        )
+    with shown_progress(options.hosts + (4 if options.no_join else 5)) as progress:
+        return DockerLab.up(
+            options.name,
+            hosts=options.hosts,
+            images=options.image,
+            join=not options.no_join,
+            state_dir=options.state_dir,
+            progress=progress,
+        )
+
+
 def up(options: argparse.Namespace) -> int:
     """Build a lab."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     begun = time.monotonic()
-    with shown_progress(options.hosts + 2) as progress:
-        lab = Lab.create(
-            options.name,
-            hosts=options.hosts,
-            endpoints=options.endpoints,
-            networks=options.networks,
-            controller=options.controller,
-            state_dir=options.state_dir,
-            progress=progress,
-        )
+    lab = _build_docker(options) if options.docker else _build(options)
     sizes = {"host": lab.plan.hosts, "endpoint": lab.plan.endpoints, "network": lab.plan.networks}
+    if options.docker:
+        sizes = {"Docker host": lab.plan.hosts}
     built = ", ".join(f"{len(them)} {it}{'' if len(them) == 1 else 's'}" for it, them in sizes.items())
     say(f"lab {lab.name} is up: {built} ({time.monotonic() - begun:.1f} s)")
     if options.json:
@@ -138,7 +176,7 @@ def up(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     """Show a lab."""
     check_root()
-    lab = Lab.open(options.name, options.state_dir)
+    lab = open_lab(options.name, options.state_dir)
     found = lab.status()
     if options.json:
         print(json.dumps(found, indent=2))
@@ -149,15 +187,17 @@ def status(options: argparse.Namespace) -> int:
             print(f"{name:<12} {'on' if machine['on'] else 'off'}")
             continue
         host = lab.hosts[name]
-        words = [
-            "on" if machine["on"] else "off",
-            "ovs runs" if machine["ovs"] else "no ovs",
-            "connected" if machine["connected"] else "not connected",
-        ]
-        print(f"{name:<12} {host.address:<15} dpid {host.plan.dpid}  {', '.join(words)}")
+        print(f"{name:<12} {host.address:<15} dpid {host.dpid:016x}  {', '.join(_words(machine))}")
         for endpoint in host.endpoints.values():
             print(f"  {endpoint.plan.place:<10} {endpoint.ip:<15} {endpoint.mac}  {endpoint.network}  {endpoint.port}")
     return 0
+
+
+def _words(machine: Mapping[str, bool]) -> list[str]:
+    """What a host's status says, for people."""
+    words = ["on" if machine["on"] else "off", "ovs runs" if machine["ovs"] else "no ovs"]
+    words += [f"{it} runs" if machine[it] else f"no {it}" for it in ("docker", "agent") if it in machine]
+    return [*words, "connected" if machine["connected"] else "not connected"]
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -166,7 +206,7 @@ def execute(options: argparse.Namespace) -> int:
     words = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not words:
         raise UsageError(f"no command; say: exec {options.place} -- COMMAND")
-    place = Lab.open(options.name, options.state_dir).place(options.place)
+    place = open_lab(options.name, options.state_dir).place(options.place)
     received: list[int] = []
     process = place.popen(words, foreground=True)
 

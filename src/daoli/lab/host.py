@@ -127,16 +127,18 @@ class Host(WiredMachine):
         book: AddressBook,
     ) -> None:
         """All hosts of a lab share its address book."""
-        nics = (
-            Nic("eth0", MANAGEMENT, plan.management_mac, f"{plan.address}/24"),
-            Nic("eth1", UNDERLAY, plan.uplink_mac),
-        )
-        super().__init__(plan.name, lab, mark, fabric, nics)
+        super().__init__(plan.name, lab, mark, fabric, self.nics(plan))
         self.plan = plan
         self.dpid = plan.number
         self.address = plan.address
         self._lab_plan = lab_plan
         self._book = book
+
+    @staticmethod
+    def nics(plan: HostPlan) -> tuple[Nic, ...]:
+        """Its network cards."""
+        management = Nic("eth0", MANAGEMENT, plan.management_mac, f"{plan.address}/24")
+        return (management, Nic("eth1", UNDERLAY, plan.uplink_mac))
 
     @property
     def endpoints(self) -> dict[str, Endpoint]:
@@ -171,15 +173,18 @@ class Host(WiredMachine):
         endpoints = self._read_endpoints()
         for endpoint in endpoints:
             self._make(endpoint)
-        first = not (self.path / "disk/etc/openvswitch/conf.db").exists()
-        settings = self._bridge(endpoints) if first else []
-        self.script(_DATABASE_UP, *settings, what=f"{self.name}'s OVS database")
+        self._database_up(self._bridge(endpoints))
         self.ovs_start()
+
+    def _database_up(self, settings: Iterable[str] = ()) -> None:
+        """Start the database server; a new database gets its first settings, by words for ovs-vsctl."""
+        words = f"init -- set Open_vSwitch . external-ids:system-id={self.name} external-ids:hostname={self.name}"
+        first = not (self.path / "disk/etc/openvswitch/conf.db").exists()
+        self.script(_DATABASE_UP, *([*words.split(), *settings] if first else []), what=f"{self.name}'s OVS database")
 
     def _bridge(self, endpoints: Iterable[EndpointPlan]) -> list[str]:
         plan = self.plan
         words = f"""
-            init -- set Open_vSwitch . external-ids:system-id={plan.name} external-ids:hostname={plan.name}
             -- add-br {BRIDGE} -- set bridge {BRIDGE} datapath_type=netdev fail_mode=secure protocols=OpenFlow13
             other-config:datapath-id={plan.dpid} other-config:hwaddr="{plan.bridge_mac}"
             other-config:disable-in-band=true -- set interface {BRIDGE} mtu_request={MTU}

@@ -7,7 +7,7 @@ works without a state folder, after a build that was killed, and while one is go
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import partial
@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
+from daoli.lab import cgroups
 from daoli.lab.errors import LabError, UsageError
 from daoli.lab.fabric import MANAGEMENT, Fabric, Nic, WiredMachine
 from daoli.lab.host import AddressBook, Endpoint, Host
@@ -45,6 +46,8 @@ class Lab:
     As a context manager it takes the lab down at the end of the block.
     """
 
+    hosts: Mapping[str, Host]
+
     def __init__(self, folder: Folder, plan: Plan, mark: dict[str, str]) -> None:
         """Use ``Lab.create`` or ``Lab.open``."""
         self.name = folder.name
@@ -55,11 +58,15 @@ class Lab:
         self.fabric = Fabric("fabric", self.path, mark)
         nic = Nic("eth0", MANAGEMENT, CONTROLLER_MAC, f"{CONTROLLER_ADDRESS}/24")
         self.controller = WiredMachine("controller", self.path, mark, self.fabric, [nic])
-        book = AddressBook(self._addresses)
-        self.hosts = {host.name: Host(host, self.path, mark, self.fabric, plan, book) for host in plan.hosts}
+        self.others: tuple[Machine, ...] = (self.controller,)
+        self.hosts = self._make_hosts(AddressBook(self._addresses))
+
+    def _make_hosts(self, book: AddressBook) -> Mapping[str, Host]:
+        common = (self.path, self._mark, self.fabric, self.plan, book)
+        return {host.name: Host(host, *common) for host in self.plan.hosts}
 
     def __repr__(self) -> str:
-        return f"<Lab {self.path}>"
+        return f"<{type(self).__name__} {self.path}>"
 
     def __enter__(self) -> Self:
         return self
@@ -86,10 +93,22 @@ class Lab:
         UsageError when a lab of that name is up. What a crashed one left is removed first. A build that fails or is
         interrupted leaves nothing.
         """
-        report = progress or _no_progress
         plan = Plan.of(hosts, endpoints, networks, controller)
+        return cls._raise(name, plan, state_dir, progress)
+
+    @classmethod
+    def _raise(
+        cls,
+        name: str | None,
+        plan: Plan,
+        state_dir: Path | None,
+        progress: Progress | None,
+        finish: Callable[[Self, Progress], None] | None = None,
+    ) -> Self:
+        """Build what is planned; ``finish`` is still part of the building."""
+        report = progress or _no_progress
         check_root()
-        check_programs()
+        check_programs(docker=plan.docker)
         folder = Folder(name or f"lab-{uuid4().hex[:8]}", state_dir)
         folder.check_ours()
         with folder.locked() as mine:
@@ -99,17 +118,19 @@ class Lab:
                 raise UsageError(f"lab {folder.name} is up already; end it with: down --name {folder.name}")
             if _end_machines(folder) or folder.path.exists():
                 report(folder.name, "removed what an earlier lab left")
-                folder.remove()
+                _forget(folder)
             lineage = ",".join(map(str, ancestors(os.getpid())))
             mark = {LAB_MARK: str(folder.path), TOKEN_MARK: uuid4().hex, ANCESTORS_MARK: lineage}
             lab = cls(folder, plan, mark)
             try:
                 folder.create(lineage)
                 lab._build(report)
+                if finish:
+                    finish(lab, report)
                 folder.write({"plan": asdict(plan), "mark": mark})
             except BaseException:
                 _end_machines(folder)
-                folder.remove()
+                _forget(folder)
                 raise
         return lab
 
@@ -127,7 +148,7 @@ class Lab:
         boot(self.fabric)
         with ThreadPoolExecutor(BUILDERS) as builders:
             try:
-                for boots in as_completed([builders.submit(boot, m) for m in (self.controller, *self.hosts.values())]):
+                for boots in as_completed([builders.submit(boot, m) for m in (*self.others, *self.hosts.values())]):
                     boots.result()
             except BaseException:
                 stop.set()
@@ -165,7 +186,7 @@ class Lab:
         for host in self.hosts.values():
             found[host.name] = host
             found |= {endpoint.plan.place: endpoint for endpoint in host.endpoints.values()}
-        return found | {"controller": self.controller, "fabric": self.fabric}
+        return found | {machine.name: machine for machine in (*self.others, self.fabric)}
 
     def place(self, name: str) -> Place:
         """The place of that name, or a refusal that lists them."""
@@ -202,8 +223,8 @@ class Lab:
     def status(self) -> dict[str, Any]:
         """The description, and for each machine whether it is on (for hosts also OVS and its controller)."""
         with ThreadPoolExecutor(BUILDERS) as askers:
-            hosts = dict(zip(self.hosts, askers.map(Host.status, self.hosts.values()), strict=True))
-        others = {machine.name: {"on": machine.is_on} for machine in (self.controller, self.fabric)}
+            hosts = dict(zip(self.hosts, askers.map(lambda host: host.status(), self.hosts.values()), strict=True))
+        others = {machine.name: {"on": machine.is_on} for machine in (*self.others, self.fabric)}
         return {**self.describe(), "machines": {**hosts, **others}}
 
 
@@ -228,6 +249,13 @@ def _end_machines(folder: Folder) -> bool:
     return ended
 
 
+def _forget(folder: Folder) -> None:
+    """Remove what is left of a lab whose machines are dead."""
+    if not cgroups.remove(cgroups.parent(folder.path)):
+        raise LabError(f"lab {folder.name} is down, but its control groups {cgroups.parent(folder.path)} stay")
+    folder.remove()
+
+
 def remove(name: str, state_dir: Path | None = None) -> bool:
     """Take a lab down, whatever state it is in; say whether there was anything."""
     check_root()
@@ -240,7 +268,7 @@ def remove(name: str, state_dir: Path | None = None) -> bool:
         with folder.locked() as mine:
             # One that is being built goes on making machines until it has noticed.
             if mine and not _end_machines(folder):
-                folder.remove()
+                _forget(folder)
                 return ended
         if time.monotonic() > deadline:
             raise LabError(f"another process holds lab {name}, and does not let go of it")

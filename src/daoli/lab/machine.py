@@ -4,6 +4,7 @@ Pid 1 inside holds everything: when it is killed the kernel kills the rest, whic
 Nothing is named in the real machine's network namespace or under its /run/netns; the state folder is all there is.
 """
 
+import hashlib
 import os
 import select
 import subprocess
@@ -23,12 +24,12 @@ STEP_TIMEOUT = 60.0
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# Run as pid 1 by sh: NAME, LAB FOLDER. The last command is pid 1 from then on: it ignores SIGCHLD, so that the kernel
-# reaps the orphans that it is given. The first line read is the outer /proc, so the pid is the one seen from outside.
+# Run as pid 1 by sh: NAME, LAB FOLDER, KIND. The last command is pid 1 from then on: it ignores SIGCHLD, so that the
+# kernel reaps the orphans that it is given. First it reads the outer /proc: its pid is the one seen from outside.
 _INIT = """
 set -eu
 read -r pid rest </proc/self/stat
-name=$1 lab=$2 own=$2/$1
+name=$1 lab=$2 own=$2/$1 kind=$3
 mount -n -t proc proc /proc
 # A new sysfs shows this namespace's NICs; the cgroup mounts, which Docker wants, move over from the old one.
 mount -n --rbind /sys/fs/cgroup "$own/mount"
@@ -41,24 +42,40 @@ case $lab in
   /run/*) mkdir -p "$own/mount${lab#/run}"; mount -n --bind "$lab" "$own/mount${lab#/run}" ;;
 esac
 mount -n --move "$own/mount" /run
-! command -v dockerd >/dev/null || mkdir -p /etc/docker /var/lib/docker
-for path in /etc/openvswitch /var/log/openvswitch /etc/docker /var/lib/docker /etc/resolv.conf /etc/hostname; do
+if [ "$kind" = docker ]; then
+  mkdir -p /etc/docker /var/lib/docker /var/lib/daoli-agent
+  [ -e /etc/machine-id ] || : >/etc/machine-id
+  # Another client of Docker may come first in PATH, and be too new for Debian's engine.
+  if [ -x /usr/bin/docker ] && [ -e /usr/local/bin/docker ]; then
+    mount -n --bind /usr/bin/docker /usr/local/bin/docker
+  fi
+fi
+for path in /etc/openvswitch /var/log/openvswitch /etc/docker /var/lib/docker /var/lib/daoli-agent \
+    /etc/resolv.conf /etc/hostname /etc/machine-id; do
   [ ! -e "$path" ] || mount -n --bind "$own/disk$path" "$path"
 done
 hostname "$name"
 ip link set lo up
-# Two NICs: each answers ARP only for its own address. No IPv6: its chatter would be punted to the controller.
-echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore
-echo 2 >/proc/sys/net/ipv4/conf/all/arp_announce
-for scope in all default; do
-  [ ! -e /proc/sys/net/ipv6/conf/$scope/disable_ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/$scope/disable_ipv6
-done
+if [ "$kind" = docker ]; then
+  # As a host that was just installed; the rest is the kernel's defaults.
+  echo 0 >/proc/sys/net/ipv4/ip_forward
+else
+  # Two NICs: each answers ARP only for its own address. No IPv6: its chatter would be punted to the controller.
+  echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore
+  echo 2 >/proc/sys/net/ipv4/conf/all/arp_announce
+  for scope in all default; do
+    [ ! -e /proc/sys/net/ipv6/conf/$scope/disable_ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/$scope/disable_ipv6
+  done
+fi
 echo "$pid"
 cd /
 exec env --ignore-signal=CHLD sleep infinity </dev/null >/dev/null 2>&1
 """
 
-_FOLDERS = ("mount", "disk/etc/openvswitch", "disk/var/log/openvswitch", "disk/etc/docker", "disk/var/lib/docker")
+_FOLDERS = (
+    *("mount", "disk/etc/openvswitch", "disk/var/log/openvswitch"),
+    *("disk/etc/docker", "disk/var/lib/docker", "disk/var/lib/daoli-agent"),
+)
 
 
 def build_environment() -> dict[str, str]:
@@ -125,6 +142,12 @@ class Place(ABC):
 class Machine(Place):
     """One virtual machine; its disk is a folder of the lab's state and outlives power cycles."""
 
+    kind = "plain"
+    """``docker`` for a machine that is to be as Debian's installer leaves it, but for a Docker engine's folders."""
+
+    resolver = "# a lab has no name server"
+    """What /etc/resolv.conf says."""
+
     def __init__(self, name: str, lab: Path, mark: Mapping[str, str]) -> None:
         """``mark`` goes into the environment of its pid 1."""
         self.name = name
@@ -157,6 +180,11 @@ class Machine(Place):
             raise LabError(f"{self.name} is switched off")
         return pid.pid
 
+    @property
+    def machine_id(self) -> str:
+        """What /etc/machine-id holds: 32 hex digits, unlike any other machine's of the lab."""
+        return hashlib.sha256(f"daoli.lab {self.name}".encode()).hexdigest()[:32]
+
     def entrance(self) -> list[str]:
         """Enter all its namespaces; its root too, which is another one where the lab was built in a chroot."""
         return ["nsenter", f"--target={self.pid_number}", "--net", "--mount", "--uts", "--ipc", "--pid", "--root"]
@@ -176,14 +204,15 @@ class Machine(Place):
         for folder in _FOLDERS:
             (self.path / folder).mkdir(parents=True, exist_ok=True)
         (self.path / "disk/etc/hostname").write_text(f"{self.name}\n")
-        (self.path / "disk/etc/resolv.conf").write_text("# a lab has no name server\n")
+        (self.path / "disk/etc/machine-id").write_text(f"{self.machine_id}\n")
+        (self.path / "disk/etc/resolv.conf").write_text(f"{self.resolver}\n")
         with (self.path / "boot.log").open("wb") as log:
             # setsid --fork gives unshare away to the real pid 1, so that the lab outlives us and leaves us no zombies.
             starter = subprocess.Popen(
                 [
                     *("setsid", "--fork", "unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork"),
                     *("--propagation=private", "--kill-child=KILL", "sh", "-c", _INIT, "sh"),
-                    *(self.name, str(self.lab_path)),
+                    *(self.name, str(self.lab_path), self.kind),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

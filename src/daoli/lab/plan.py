@@ -6,7 +6,7 @@ Every number follows from the host's: host N has datapath id N, management addre
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Self
 
@@ -29,6 +29,9 @@ FIRST_ADDRESS = 10
 
 MANAGEMENT = IPv4Network("10.254.0.0/24")
 CONTROLLER_ADDRESS = "10.254.0.250"
+OUTSIDE_ADDRESS = "10.254.0.251"
+"""Of a machine without daoli on the management segment: the way to the world for a lab's Docker hosts."""
+
 DEFAULT_TARGET = f"tcp:{CONTROLLER_ADDRESS}:6653"
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,30}")
@@ -158,6 +161,9 @@ class Plan:
     controller: str
     """Targets of the bridges' controller connections, separated by blanks; empty for none."""
 
+    docker: bool = False
+    """Whether the hosts run Docker engines, whose containers take the place of endpoints."""
+
     @classmethod
     def of(cls, hosts: int = 2, endpoints: int = 2, networks: int = 1, controller: str = DEFAULT_TARGET) -> Self:
         """Number hosts, networks and endpoints (``endpoints`` per host, spread over the networks in turn)."""
@@ -179,6 +185,11 @@ class Plan:
         return cls(all_hosts, nets, tuple(spread), controller)
 
     @classmethod
+    def of_docker(cls, hosts: int) -> Self:
+        """Number Docker hosts; containers, networks and the way to the controller are the agents' business."""
+        return replace(cls.of(hosts, endpoints=0, controller=""), networks=(), docker=True)
+
+    @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read back ``asdict(plan)``; KeyError or TypeError when it is something else."""
         return cls(
@@ -186,6 +197,7 @@ class Plan:
             networks=tuple(NetworkPlan(**network) for network in data["networks"]),
             endpoints=tuple(EndpointPlan(**endpoint) for endpoint in data["endpoints"]),
             controller=str(data["controller"]),
+            docker=bool(data["docker"]),
         )
 
     def network(self, name: str) -> NetworkPlan:

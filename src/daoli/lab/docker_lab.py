@@ -1,0 +1,167 @@
+"""A lab of Docker hosts: each with an engine of its own, joined to a controller as a user would join them.
+
+with DockerLab.create(hosts=3) as lab:
+    lab.hosts["h1"].docker("run", "-d", "--name", "web", "daoli/tools", "httpd", "-f")
+"""
+
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+from daoli.lab.connections import InnerConnection
+from daoli.lab.docker_host import API_PORT, TOKEN_FILE, DockerHost
+from daoli.lab.errors import UsageError
+from daoli.lab.fabric import MANAGEMENT, Nic, WiredMachine
+from daoli.lab.host import AddressBook
+from daoli.lab.image import IMAGES, Image, write_image
+from daoli.lab.lab import BUILDERS, Lab, Progress
+from daoli.lab.plan import CONTROLLER_ADDRESS, OUTSIDE_ADDRESS, Plan
+from daoli.lab.service import Service
+from daoli.lab.session import Api
+from daoli.lab.state import DEFAULT_NAME, Folder
+
+OUTSIDE_MAC = "02:dd:00:02:ff:fb"
+OUTSIDE_NAME = "outside"
+
+JOIN_TIMEOUT = 30.0
+"""Seconds for an agent to join and its bridge to find the controller; it takes two or three."""
+
+
+class DockerLab(Lab):
+    """Docker hosts, the controller's machine, and one without daoli, by which the hosts reach the world."""
+
+    hosts: Mapping[str, DockerHost]
+
+    def __init__(self, folder: Folder, plan: Plan, mark: dict[str, str]) -> None:
+        """Use ``DockerLab.create`` or ``DockerLab.open``."""
+        super().__init__(folder, plan, mark)
+        if not plan.docker:
+            raise UsageError(f"lab {self.name} is not one of Docker hosts; DockerLab.up builds those")
+        nic = Nic("eth0", MANAGEMENT, OUTSIDE_MAC, f"{OUTSIDE_ADDRESS}/24")
+        self.outside = WiredMachine(OUTSIDE_NAME, self.path, mark, self.fabric, [nic])
+        self.others = (self.controller, self.outside)
+        self._service = Service(self.controller, "controller", self._controller_answers)
+
+    def _make_hosts(self, book: AddressBook) -> Mapping[str, DockerHost]:
+        common = (self.path, self._mark, self.fabric, self.plan, book)
+        return {host.name: DockerHost(host, *common) for host in self.plan.hosts}
+
+    @classmethod
+    def up(
+        cls,
+        name: str | None = None,
+        *,
+        hosts: int = 2,
+        images: Iterable[str] = (),
+        join: bool = True,
+        controller_flags: Sequence[str] = (),
+        agent_flags: Sequence[str] = (),
+        state_dir: Path | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Build a lab and leave it running, as ``Lab.create`` does.
+
+        Each engine has the image `daoli/tools` and the named ones of ``image.IMAGES``. With ``join`` a controller runs
+        and all hosts have joined it when this returns.
+        """
+        wanted = [find_image(each) for each in dict.fromkeys(("tools", *images))]
+
+        def finish(lab: Self, report: Progress) -> None:
+            lab.add_images(*wanted)
+            report("images", "loaded")
+            if join:
+                lab.controller_start(*controller_flags)
+                lab.each_host(lambda host: host.agent_start(*agent_flags))
+                lab.api.wait_connected(timeout=JOIN_TIMEOUT)
+                report("agents", "joined")
+
+        return cls._raise(name, Plan.of_docker(hosts), state_dir, progress, finish)
+
+    def each_host(self, action: Callable[[DockerHost], object]) -> None:
+        """Do something to all hosts, side by side."""
+        with ThreadPoolExecutor(BUILDERS) as workers:
+            list(workers.map(action, self.hosts.values()))
+
+    # -- images --------------------------------------------------------------------------------------------------
+
+    def add_images(self, *images: Image) -> None:
+        """Make images of this machine's programs, and give them to all engines; their ids are the same everywhere."""
+        folder = self.path / "images"
+        folder.mkdir(exist_ok=True)
+        archives = [folder / f"{image.name.replace('/', '-')}.tar" for image in images]
+        for archive, image in zip(archives, images, strict=True):
+            write_image(archive, image)
+        self.each_host(lambda host: host.load(*archives))
+
+    # -- the controller ------------------------------------------------------------------------------------------
+
+    @property
+    def token(self) -> str:
+        """The API's bearer token; made when it is first asked for."""
+        path = self.path / TOKEN_FILE
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(f"{secrets.token_urlsafe(24)}\n")
+        return path.read_text().strip()
+
+    @property
+    def api(self) -> Api:
+        """Requests to the controller, made on its machine."""
+        return Api(
+            self,
+            lambda timeout: InnerConnection(self.controller.pid_number, CONTROLLER_ADDRESS, API_PORT, timeout),
+            self.token,
+        )
+
+    def _controller_answers(self) -> bool:
+        return self.api.answers()
+
+    @property
+    def controller_command(self) -> list[str]:
+        """How the controller is started, as a user would type it."""
+        command = [sys.executable, "-m", "daoli", "controller", "--openflow-listen", "0.0.0.0:6653"]
+        command += ["--api-listen", f"{CONTROLLER_ADDRESS}:{API_PORT}", "--api-token-file", str(self.path / TOKEN_FILE)]
+        return [*command, "--state", str(self.controller.path / "state"), "--log-format", "json"]
+
+    def controller_start(self, *flags: str) -> None:
+        """Start the controller; returns when its API answers."""
+        _ = self.token  # the file must be there
+        self._service.start([*self.controller_command, *flags])
+
+    def controller_stop(self) -> None:
+        """Stop the controller (SIGTERM)."""
+        self._service.stop()
+
+    def controller_kill(self) -> None:
+        """Kill the controller (SIGKILL)."""
+        self._service.kill()
+
+    # -- asking --------------------------------------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """As every lab, but what hosts post is their agents' business."""
+        hosts = [
+            {"name": host.name, "address": host.address, "dpid": f"{host.dpid:016x}"} for host in self.hosts.values()
+        ]
+        return {**super().describe(), "hosts": hosts}
+
+    def last_words(self) -> str:
+        """The ends of all logs, for whoever must find out what went wrong."""
+        services = [self._service, *(s for host in self.hosts.values() for s in (host.dockerd, host.agent))]
+        return "\n".join(f"--- {service.title}\n{service.last_words()}" for service in services)
+
+
+def find_image(name: str) -> Image:
+    """The image of that short name, or a refusal that lists them."""
+    if name not in IMAGES:
+        raise UsageError(f"no image {name!r}; there are: {', '.join(IMAGES)}")
+    return IMAGES[name]
+
+
+def open_lab(name: str = DEFAULT_NAME, state_dir: Path | None = None) -> Lab:
+    """Attach to a lab of either kind."""
+    lab = Lab.open(name, state_dir)
+    return DockerLab.open(name, state_dir) if lab.plan.docker else lab
