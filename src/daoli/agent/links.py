@@ -82,7 +82,13 @@ async def ip(*words: str) -> str:
 
 async def links() -> dict[str, Link]:
     """Give all interfaces of this host by name."""
-    return {link.name: link for link in map(Link.of, json.loads(await ip("-json", "-details", "address", "show")))}
+    shown = json.loads(await ip("-json", "-details", "address", "show"))
+    return {entry["ifname"]: Link.of(entry) for entry in shown}
+
+
+async def link(name: str) -> Link:
+    """Give one interface; LinkError if there is none of that name."""
+    return Link.of(json.loads(await ip("-json", "-details", "address", "show", "dev", name))[0])
 
 
 async def add_veth(name: str, peer: str, mac: str, mtu: int) -> None:
@@ -141,11 +147,13 @@ def tx_checksum_off(name: str) -> None:
         raise LinkError(f"the checksum offload of {name} cannot be switched off: {error.strerror}") from error
 
 
-def silence(name: str) -> None:
-    """Take IPv6 off an interface of the bridge: its chatter would be punted to the controller."""
+def silence(name: str) -> bool:
+    """Take IPv6 off an interface of the bridge, whose chatter would be punted; say whether anything changed."""
     path = _SYSCTL / "net/ipv6/conf" / name / "disable_ipv6"
-    if path.exists() and path.read_text().strip() != "1":
-        path.write_text("1")
+    if not path.exists() or path.read_text().strip() == "1":
+        return False
+    path.write_text("1")
+    return True
 
 
 def sysctl(name: str) -> str:

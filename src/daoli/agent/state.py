@@ -1,8 +1,7 @@
-"""What the agent must remember over its own restart, in one JSON file."""
+"""What joining made on this host, so that leaving can undo it, and only that: one JSON file."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -17,56 +16,41 @@ FILE: Final = "state.json"
 
 
 class State:
-    """Four dicts of JSON values; who changes one saves it."""
+    """Notes about this host; a note is written before what it tells of is done."""
 
-    def __init__(self, folder: Path, content: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path, joined: Mapping[str, Any] | None = None) -> None:
         self.path = folder / FILE
-        content = content or {}
-        self.joined: dict[str, Any] = dict(content.get("joined", {}))
-        """What joining made, for leaving; empty on a host that has not joined."""
-        self.pools: dict[str, Any] = dict(content.get("pools", {}))
-        """Address pools of Docker's networks, by pool id."""
-        self.networks: dict[str, Any] = dict(content.get("networks", {}))
-        """Docker's networks, by Docker's id."""
-        self.endpoints: dict[str, Any] = dict(content.get("endpoints", {}))
-        """Docker's endpoints, by Docker's id."""
-        self._saving: asyncio.Task[None] | None = None
-        self._next: asyncio.Task[None] | None = None
+        self.joined: dict[str, Any] = dict(joined or {})
+        """Empty on a host that has not joined. See `join` for what is in it."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what is there. A file that makes no sense is put aside, and said so."""
         path = folder / FILE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return cls(folder, content)
+            return cls(folder, json.loads(path.read_text(encoding="utf-8"))["joined"])
         except FileNotFoundError:
             return cls(folder)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             aside = path.with_suffix(".damaged")
             path.replace(aside)
             log.warning("state_damaged", path=str(path), problem=str(error), kept=str(aside))
             return cls(folder)
 
+    def note(self, name: str, value: Any) -> None:
+        """Note how something was before we touch it, unless it is noted; OSError if it cannot be."""
+        if name not in self.joined:
+            self.joined[name] = value
+            self.save()
+
+    def forget(self, name: str) -> None:
+        """Drop a note: it is undone."""
+        if self.joined.pop(name, None) is not None:
+            self.save()
+
     def save(self) -> None:
         """Write the file, wholly or not at all; OSError if it cannot be."""
-        write_atomically(self.path, self._text())
-
-    async def saved(self) -> None:
-        """Return once what is here now is on the disk; one write serves all that wait. OSError if it cannot be."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._save_after(self._saving), name="state")
-        await asyncio.shield(self._next)
-
-    async def _save_after(self, other: asyncio.Task[None] | None) -> None:
-        if other is not None:
-            await asyncio.wait([other])
-        self._saving, self._next = self._next, None
-        await asyncio.to_thread(write_atomically, self.path, self._text())
-
-    def _text(self) -> bytes:
-        parts = {name: getattr(self, name) for name in ("joined", "pools", "networks", "endpoints")}
-        return json.dumps(parts, indent=1, sort_keys=True).encode()
+        write_atomically(self.path, json.dumps({"joined": self.joined}, indent=1, sort_keys=True).encode())
 
 
 def write_atomically(path: Path, text: bytes) -> None:
