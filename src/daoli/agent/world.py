@@ -14,6 +14,8 @@ from pydantic_core import from_json, to_json
 
 from daoli.agent.client import Client, Refused, Unreachable
 from daoli.agent.state import write_atomically
+from daoli.hosts.move import Move
+from daoli.hosts.publication import Publication
 from daoli.hosts.spec import EndpointSpec, HostSpec, NetworkSpec, Spec
 
 log = structlog.get_logger(__name__)
@@ -38,8 +40,8 @@ class World:
         self.hosts: dict[str, HostSpec] = {}
         self.networks: dict[str, NetworkSpec] = {}
         self.endpoints: dict[str, EndpointSpec] = {}
-        self.publications: dict[str, dict[str, Any]] = {}
-        self.moves: dict[str, dict[str, Any]] = {}
+        self.publications: dict[str, Publication] = {}
+        self.moves: dict[str, Move] = {}
         self.revision = 0
         self.connected = False
         self.problem: str | None = None
@@ -142,9 +144,9 @@ class World:
                     _set(self.endpoints, name, after)
                     self._changed(before, after)
                 case "publications":
-                    _set(self.publications, name, value)
+                    _set(self.publications, name, value and _read(Publication, value))
                 case "moves":
-                    _set(self.moves, name, value)
+                    _set(self.moves, name, value and _read(Move, value))
         except ValidationError as error:
             log.warning("entry_not_understood", key=key, problem=str(error))
 
