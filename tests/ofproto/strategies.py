@@ -47,7 +47,7 @@ from daoli.ofproto.nicira_messages import NXM_MATCH
 from daoli.ofproto.onf import FLOW_UPDATE, BundledWire, Monitored
 from daoli.ofproto.oxm import MaskedValue, OxmWire
 from daoli.ofproto.record import Record, Structure
-from daoli.ofproto.tables import OxmIdWire
+from daoli.ofproto.tables import IdTlv, OxmIdWire
 from daoli.ofproto.tlv import EXPERIMENTER, Tlv
 from daoli.ofproto.wire import Counted, Fill, Many, Measured, Nested, Pair, Quad, Sized, Tally, Text, Words
 
@@ -129,6 +129,12 @@ def _(con: Tlv) -> st.SearchStrategy[Any]:
     return _tlvs(con)
 
 
+@values.register
+def _(con: IdTlv) -> st.SearchStrategy[Any]:
+    bare = st.builds(con.unknown, st.integers(0, 0xFFFE))
+    return st.one_of(bare, st.builds(con.unknown, st.just(0xFFFF), st.binary(min_size=4, max_size=12)))
+
+
 @cache
 def _tlvs(con: Tlv) -> st.SearchStrategy[Any]:
     known = [instances(cls) for cls in con.classes.values()]
@@ -141,7 +147,7 @@ def _tlvs(con: Tlv) -> st.SearchStrategy[Any]:
 
 def _has_class(con: Tlv, kind: int, body: bytes) -> bool:
     key = kind.to_bytes(2, "big")
-    return key in con.classes or (key == EXPERIMENTER and key + body[:6] in con.classes)
+    return kind in con.withdrawn or key in con.classes or (key == EXPERIMENTER and key + body[:6] in con.classes)
 
 
 def _known_oxm(field: Field) -> st.SearchStrategy[Oxm]:

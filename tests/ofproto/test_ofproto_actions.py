@@ -15,6 +15,7 @@ from daoli.ofproto import (
     Ct,
     DecMplsTtl,
     DecNwTtl,
+    DecodeError,
     EncodeError,
     FlowMod,
     Group,
@@ -81,6 +82,15 @@ def test_every_action_is_covered() -> None:
 def test_round_trip(actions: tuple[Action, ...]) -> None:
     """Any list of actions is read back as it was written."""
     assert ACTIONS.parse(ACTIONS.write(actions)) == actions
+
+
+@pytest.mark.parametrize("kind", [1, 2, 10, 13, 14])
+def test_withdrawn(kind: int) -> None:
+    """An action that OpenFlow 1.3 has no more is refused: it may be an instruction that a wrong length took in."""
+    with pytest.raises(DecodeError, match=f"an action of kind {kind}, which OpenFlow 1.3 does not have"):
+        ACTIONS.parse(kind.to_bytes(2, "big") + bytes.fromhex("0008 04000000"))
+    with pytest.raises(EncodeError, match=f"UnknownAction.kind: {kind} is none that OpenFlow 1.3 has"):
+        ACTIONS.write((UnknownAction(kind, bytes(4)),))
 
 
 def test_set_field_of_one() -> None:

@@ -135,3 +135,13 @@ def test_text() -> None:
     for value, text in shown.items():
         assert str(value) == text
     assert str(TableFeaturesRequest((TableFeatures(1),))).splitlines()[1].startswith("  table 1 ()")
+
+
+def test_only_an_experimenters_id_has_a_body() -> None:
+    """The id of an instruction or an action is its kind, and no more: what follows it is the next one."""
+    with pytest.raises(DecodeError, match="an instruction's id of kind 1 with a body"):
+        TABLE_PROPERTY.parse(bytes.fromhex("0000 000c 0001 0008 0002 0004 00000000"))
+    with pytest.raises(DecodeError, match="an action's id of kind 25 with a body"):
+        TABLE_PROPERTY.parse(bytes.fromhex("0006 000c 0019 0008 001b 0004 00000000"))
+    with pytest.raises(EncodeError, match=r"ActionId\.body: kind 25 has none"):
+        TABLE_PROPERTY.write(TableApplyActions((ActionId(25, bytes(4)),)))

@@ -33,7 +33,10 @@ class UnknownAction(Action):
     body: bytes
 
 
-ACTION = Tlv("an action", UnknownAction, "7.2.5", counts_padding=True)
+_WITHDRAWN = frozenset((*range(1, 11), 13, 14))
+"""Actions of OpenFlow 1.0 and 1.1 that set_field replaced in 1.2."""
+
+ACTION = Tlv("an action", UnknownAction, "7.2.5", counts_padding=True, withdrawn=_WITHDRAWN)
 ACTIONS = Many(ACTION)
 
 A = TypeVar("A", bound=Action)

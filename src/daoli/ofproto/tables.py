@@ -20,7 +20,7 @@ from daoli.ofproto.constants import (
     TableNo,
     TablePropertyType,
 )
-from daoli.ofproto.errors import EncodeError
+from daoli.ofproto.errors import DecodeError, EncodeError
 from daoli.ofproto.fields import BY_KEY, key_of
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.multipart import Multipart, multipart_reply, multipart_request
@@ -99,13 +99,30 @@ class OxmIdWire(Wire):
         return b"".join(map(self._word.pack, words))
 
 
-Instructions = Annotated[
-    tuple[InstructionId, ...],
-    Many(Tlv("an instruction's id", InstructionId, "7.3.5.5.2", counts_padding=False, align=1)),
-]
-Actions = Annotated[
-    tuple[ActionId, ...], Many(Tlv("an action's id", ActionId, "7.3.5.5.2", counts_padding=False, align=1))
-]
+class IdTlv(Tlv):
+    """The id of an instruction or an action: 4 bytes, but for an experimenter's (7.3.5.5.2)."""
+
+    def __init__(self, what: str, unknown: type[Structure]) -> None:
+        super().__init__(what, unknown, "7.3.5.5.2", counts_padding=False, align=1)
+
+    def read(self, reader: Reader) -> Any:
+        """Take an id."""
+        start = reader.at
+        value = super().read(reader)
+        if value.body and value.kind != ActionType.EXPERIMENTER:
+            raise DecodeError(start + 2, f"{self.what} of kind {value.kind} with a body", self.clause)
+        return value
+
+    def write(self, value: Any) -> bytes:
+        """Give an id."""
+        data = super().write(value)
+        if value.body and value.kind != ActionType.EXPERIMENTER:
+            raise EncodeError(f"{type(value).__name__}.body", f"kind {value.kind} has none")
+        return data
+
+
+Instructions = Annotated[tuple[InstructionId, ...], Many(IdTlv("an instruction's id", InstructionId))]
+Actions = Annotated[tuple[ActionId, ...], Many(IdTlv("an action's id", ActionId))]
 Oxms = Annotated[tuple[OxmId, ...], Many(OxmIdWire())]
 
 

@@ -19,11 +19,22 @@ class Tlv(Wire):
 
     Actions and instructions count their padding to 8 bytes in the length; hello elements are padded after it, to as
     many bytes as `align` says. A kind without a class is carried as `unknown(kind, body)`. Kinds are told apart by
-    bytes: two of kind, or for an experimenter's those two, the four of its id and the two of its subtype.
+    bytes: two of kind, or for an experimenter's those two, the four of its id and the two of its subtype. Kinds that
+    were `withdrawn` before 1.3 are refused: they are no extensions, but the sign of a wrong length before them.
     """
 
-    def __init__(self, what: str, unknown: type[Any], clause: str, *, counts_padding: bool, align: int = 8) -> None:
+    def __init__(
+        self,
+        what: str,
+        unknown: type[Any],
+        clause: str,
+        *,
+        counts_padding: bool,
+        align: int = 8,
+        withdrawn: frozenset[int] = frozenset(),
+    ) -> None:
         super().__init__()
+        self.withdrawn = withdrawn
         self.what, self.unknown, self.clause = what, unknown, clause
         self.counts_padding, self.align = counts_padding, align
         self.classes: dict[bytes, type[Structure]] = {}
@@ -51,6 +62,8 @@ class Tlv(Wire):
             key = longer
         cls = self.classes.get(key)
         if cls is None:
+            if kind in self.withdrawn:
+                raise DecodeError(start, f"{self.what} of kind {kind}, which OpenFlow 1.3 does not have", self.clause)
             return self.unknown(kind, inner.read())
         inner.at += len(key) - 2
         value = cls.wire.read(inner)
@@ -74,6 +87,8 @@ class Tlv(Wire):
         name = type(value).__name__
         check_number(f"{name}.kind", value.kind, 16)
         check_bytes(f"{name}.body", value.body)
+        if value.kind in self.withdrawn:
+            raise EncodeError(f"{name}.kind", f"{value.kind} is none that OpenFlow 1.3 has")
         body: bytes = value.body
         pad = bytes(-(4 + len(body)) % self.align)
         if pad and self.counts_padding:

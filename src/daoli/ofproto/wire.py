@@ -7,6 +7,12 @@ errors know the absolute offset. How a class declares its bytes is in `record`.
 Padding (7.1.2): it is written as zero, and ignored when received, whatever it holds. A message whose padding is clean
 encodes back to the bytes it came from; one with dirty padding encodes to the clean form. What follows the first NUL of
 a fixed-size string is padding too.
+
+Lengths: each, at every depth, must be filled exactly by what it measures, and a wrong one is a DecodeError wherever the
+bytes can tell. They cannot where a length divides bytes that nothing explains (a packet's data, an experimenter's,
+those of an unknown kind) from padding or from what stands beside them, nor where what is at the end of one list could
+as well be of an unknown kind in another. Such a lie moves bytes across; none is lost, and the message that is read
+encodes back to them, padding apart.
 """
 
 import struct
