@@ -132,7 +132,7 @@ class Nat:
         self._listing: str | None = None
 
     async def apply(self, rules: Rules) -> bool:
-        """Put rules in place, unless they are; tell whether anything changed. CommandError or LinkError if the host refuses."""
+        """Put rules in place, unless they are; tell whether anything changed. CommandError or LinkError if refused."""
         text = render(rules)
         listing = await _listing()
         changed = text != self._text or listing != self._listing or listing is None
