@@ -1,5 +1,7 @@
 """CPU microseconds per message: the canonical codec, and the shapes where a message has one; and the whole punt path.
 
+A reply of 1,000 flows is also read through real connections (`dump.py`), as the controller reads it.
+
 python bench/codec.py [--json FILE]
 
 Every class of message is timed by the tests' example of it. Three jobs are also given to os-ken, if it is installed
@@ -44,6 +46,8 @@ from daoli.ofproto.shapes import EMIT, PUNT, Emit, Punt, Shape
 from daoli.routing import flows, model
 from daoli.routing.router import Router, RouterSettings
 from daoli.routing.view import PortInfo, View
+from dump import ROUNDS as DUMP_ROUNDS
+from dump import Dump, dumps
 from fleet import FIRST_PORT, UPLINK, Endpoint, make_endpoints, syn, uplink_mac
 
 try:
@@ -318,6 +322,18 @@ def print_compared(console: Console, rows: list[dict[str, float | str | None]]) 
         console.print("os-ken is not installed, so nothing is compared with it: scripts/setup bench")
 
 
+def print_dumps(console: Console, rows: list[Dump]) -> None:
+    """Print how long the loop was held."""
+    table = Table(
+        title=f"{FLOWS} flows read from each datapath through TCP: CPU microseconds, medians of {DUMP_ROUNDS} rounds"
+    )
+    for heading in ("datapaths at once", "in all", "longest turn of the loop", "worst of all rounds"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(str(row.datapaths), f"{row.total:,.0f}", f"{row.longest:,.0f}", f"{row.worst:,.0f}")
+    console.print(table)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -325,6 +341,7 @@ def main() -> None:
     target = parser.parse_args().json
     console = Console(width=120)
     side_by_side = compared()
+    read = dumps(stats_parts(), FLOWS)
     rows = codec_rows()
     path = punt_path_us()
     table = Table(title="codec: CPU microseconds per message")
@@ -334,9 +351,15 @@ def main() -> None:
         table.add_row(*(f"{value:.2f}" if isinstance(value, float) else str(value or "") for value in row.values()))
     console.print(table)
     print_compared(console, side_by_side)
+    print_dumps(console, read)
     console.print(f"cross-host setup without sockets, packet_in bytes to five answers: {path:.1f} us")
     if target:
-        figures = {"codec": rows, "compared": side_by_side, "punt_path_us": path}
+        figures = {
+            "codec": rows,
+            "compared": side_by_side,
+            "dumps": [row._asdict() for row in read],
+            "punt_path_us": path,
+        }
         Path(target).write_text(json.dumps(figures, indent=2) + "\n")
 
 
