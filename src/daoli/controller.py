@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import secrets
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import structlog
 import uvloop
@@ -24,6 +23,7 @@ from daoli.datapath.errors import ListenError
 from daoli.hosts.events import EventHub
 from daoli.hosts.fabric import Fabric
 from daoli.hosts.inventory import Inventory
+from daoli.logs import configure_logging
 from daoli.ofproto.shapes import PUNT
 from daoli.routing.flows import ENDED
 from daoli.routing.router import Router, RouterSettings
@@ -88,25 +88,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 log.info("stopping")
             finally:
                 following.cancel()
-
-
-def configure_logging(settings: Settings) -> None:
-    """Log events to standard error: coloured lines on a terminal, one JSON object a line elsewhere."""
-    console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    processors: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    if not console:
-        processors.append(structlog.processors.format_exc_info)
-    structlog.configure(
-        processors=[*processors, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 def fail(problem: object) -> NoReturn:
