@@ -94,8 +94,7 @@ class World:
     def _take(self, line: Mapping[str, Any], *, connected: bool = False) -> None:
         changes = line.get("changes")
         if (snapshot := line.get("snapshot")) is not None:
-            self._clear()
-            changes = snapshot
+            changes = {**dict.fromkeys(self._entries), **snapshot}
         for key, value in (changes or {}).items():
             self._put(key, value)
         news = changes is not None or connected != self.connected
@@ -121,12 +120,6 @@ class World:
         for listener in self._listeners:
             listener()
 
-    def _clear(self) -> None:
-        for endpoint in self.endpoints.values():
-            self._changed(endpoint, None)
-        for kind in (self.hosts, self.networks, self.endpoints, self.publications, self.moves, self._entries):
-            kind.clear()
-
     def _put(self, key: str, value: Any) -> None:
         kind, _, name = key.partition("/")
         if value is None:
@@ -151,7 +144,7 @@ class World:
             log.warning("entry_not_understood", key=key, problem=str(error))
 
     def _changed(self, before: EndpointSpec | None, after: EndpointSpec | None) -> None:
-        for listener in self._of_endpoints:
+        for listener in self._of_endpoints if before != after else ():
             listener(before, after)
 
     @asynccontextmanager
