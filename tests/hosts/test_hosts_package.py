@@ -116,7 +116,7 @@ class AnyHand(RuleBasedStateMachine):
     @invariant()
     def near_the_store(self) -> None:
         """What the store has is shown, or it is left out for a fault that it has now."""
-        mirror = self.inventory._mirror
+        mirror = self.inventory.mirror
         for key, record in self.stored():
             shown = mirror.shown(key)
             assert shown == record or (shown is None and key in mirror._left_out)

@@ -7,7 +7,19 @@ from typing import Final
 from aiohttp import web
 
 from daoli import __version__
-from daoli.api import controller, description, endpoints, events, health, hosts, metrics, networks, routes, watch
+from daoli.api import (
+    controller,
+    description,
+    endpoints,
+    events,
+    health,
+    hosts,
+    leases,
+    metrics,
+    networks,
+    routes,
+    watch,
+)
 from daoli.api.guard import guard
 from daoli.api.operation import Operation
 from daoli.api.problems import problems
@@ -15,6 +27,7 @@ from daoli.api.services import SERVICES, Fabric, Services
 from daoli.hosts.events import EventHub
 from daoli.hosts.feed import Feed
 from daoli.hosts.inventory import Inventory
+from daoli.hosts.leases import Leases
 
 BODY_LIMIT: Final = 8 * 2**20
 """Bytes; the longest list of endpoints that a host can have is far below."""
@@ -27,6 +40,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *hosts.OPERATIONS,
     *networks.OPERATIONS,
     *endpoints.OPERATIONS,
+    *leases.OPERATIONS,
     *routes.OPERATIONS,
     *events.OPERATIONS,
     *watch.OPERATIONS,
@@ -53,6 +67,7 @@ def make_app(
         fabric=fabric,
         events=hub,
         feed=Feed(inventory),
+        leases=Leases(inventory),
         token=token,
         version=version,
         openflow_port=openflow_port,

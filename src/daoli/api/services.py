@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from daoli.hosts.events import EventHub
 from daoli.hosts.feed import Feed
 from daoli.hosts.inventory import Inventory
+from daoli.hosts.leases import Leases
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.routing.model import Endpoint
 
@@ -72,6 +73,7 @@ class Services:
     fabric: Fabric
     events: EventHub
     feed: Feed
+    leases: Leases
     token: str | None
     version: str
     openflow_port: int

@@ -70,7 +70,8 @@ class Inventory:
         self.pool = pool
         self._store = store
         self._retry_seconds = retry_seconds
-        self._mirror = Mirror(view)
+        self.mirror = Mirror(view)
+        """What is known of the store, for plans to read."""
         self._listeners: list[Callable[[Changed], None]] = []
         self._turn = asyncio.Lock()
         self._progress = asyncio.Event()
@@ -80,7 +81,7 @@ class Inventory:
     @property
     def revision(self) -> int:
         """The revision of the store that the view is at."""
-        return self._mirror.revision
+        return self.mirror.revision
 
     def subscribe(self, listener: Callable[[Changed], None]) -> None:
         """Have `listener` called after each batch that changed the view, in order, before the write returns."""
@@ -91,7 +92,7 @@ class Inventory:
     async def load(self) -> None:
         """Read everything, and apply what differs from what is known."""
         snapshot = await self._store.read()
-        known = self._mirror.revisions
+        known = self.mirror.revisions
         gone = known.keys() - {entry.key for entry in snapshot.entries}
         changes: list[tuple[str, bytes | None, int]] = [(key, None, snapshot.revision) for key in sorted(gone)]
         changes += [(key, value, at) for key, value, at in snapshot.entries if known.get(key) != at]
@@ -120,7 +121,7 @@ class Inventory:
             self._wake()
 
     def _follow(self, revision: int, changes: Iterable[tuple[str, bytes | None, int]]) -> None:
-        changed = self._mirror.apply(revision, changes)
+        changed = self.mirror.apply(revision, changes)
         if changed.pairs():
             for listener in self._listeners:
                 listener(changed)
@@ -138,44 +139,45 @@ class Inventory:
 
     def records(self) -> dict[str, Record]:
         """Give what listeners are told of, by key."""
-        return {key_of(r): r for r in self._mirror.records("hosts", "networks", "endpoints", "publications", "moves")}
+        return {key_of(r): r for r in self.mirror.records("hosts", "networks", "endpoints", "publications", "moves")}
 
     # -- writing -------------------------------------------------------------------------------------------------
 
     async def put_host(self, spec: HostSpec) -> Written:
         """Register a host, or change what may change of it; Clash where another has its name, dpid or address."""
-        return await self._write(lambda: plan_host(self._mirror, spec))
+        return await self.write(lambda mirror: plan_host(mirror, spec))
 
     async def remove_host(self, name: str) -> Written:
         """Remove a host with its endpoints."""
-        return await self._write(lambda: plan_host_removal(self._mirror, name))
+        return await self.write(lambda mirror: plan_host_removal(mirror, name))
 
     async def put_network(self, request: NetworkRequest) -> Written:
         """Make a network; Clash where it is not as the one there is, or overlaps another."""
         draw = secrets.randbits(32)
-        return await self._write(lambda: plan_network(self._mirror, request, self.pool, draw))
+        return await self.write(lambda mirror: plan_network(mirror, request, self.pool, draw))
 
     async def remove_network(self, name: str) -> Written:
         """Remove a network; InUse while it has endpoints."""
-        return await self._write(lambda: plan_network_removal(self._mirror, name))
+        return await self.write(lambda mirror: plan_network_removal(mirror, name))
 
     async def put_endpoint(self, spec: EndpointSpec) -> Written:
         """Put an endpoint where it is now; Clash where another has its address, MAC or port."""
-        return await self._write(lambda: plan_endpoint(self._mirror, spec))
+        return await self.write(lambda mirror: plan_endpoint(mirror, spec))
 
     async def remove_endpoint(self, endpoint_id: str) -> Written:
         """Remove an endpoint."""
-        return await self._write(lambda: plan_endpoint_removal(self._mirror, endpoint_id))
+        return await self.write(lambda mirror: plan_endpoint_removal(mirror, endpoint_id))
 
     async def replace_endpoints(self, host: str, specs: Sequence[ListedEndpoint]) -> Written:
         """Take the whole list of a host's endpoints, all or nothing; an endpoint of another host moves here."""
-        return await self._write(lambda: plan_list(self._mirror, host, specs))
+        return await self.write(lambda mirror: plan_list(mirror, host, specs))
 
-    async def _write(self, make_plan: Callable[[], Plan]) -> Written:
+    async def write(self, make_plan: Callable[[Mirror], Plan]) -> Written:
+        """Commit what a plan wants, which is made anew each time that another controller was faster."""
         async with self._turn:
             for _ in range(ATTEMPTS):
                 at = self.revision
-                plan = make_plan()
+                plan = make_plan(self.mirror)
                 if not plan.changes:
                     return Written(at, changed=False)
                 try:
@@ -189,7 +191,7 @@ class Inventory:
             raise StoreUnavailable(f"other controllers were faster {ATTEMPTS} times")
 
     def _changes(self, plan: Plan) -> list[Change]:
-        at = self._mirror.revisions
+        at = self.mirror.revisions
         changes = [Change(GUARD, b"", at.get(GUARD, ABSENT))]
         for key, record in plan.changes.items():
             changes.append(Change(key, None if record is None else encode(record), at.get(key, ABSENT)))

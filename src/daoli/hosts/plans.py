@@ -16,8 +16,8 @@ from daoli.hosts.finding import NAMED, find_endpoint, find_host, find_network
 from daoli.hosts.mirror import Mirror
 from daoli.hosts.pool import free_subnet
 from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkRequest, NetworkSpec
-from daoli.hosts.stored import Record, endpoint_key, host_key, network_key
-from daoli.routing.model import Endpoint, dpid_text
+from daoli.hosts.stored import Record, endpoint_key, host_key, key_of, network_key
+from daoli.routing.model import Endpoint, dpid_text, ipv4_text
 
 
 class Difference(NamedTuple):
@@ -53,6 +53,7 @@ def plan_host_removal(mirror: Mirror, name: str) -> Plan:
     find_host(mirror.view, name)
     gone = tuple(endpoint.id for endpoint in mirror.view.endpoints_of(name))
     keys = [host_key(name), *map(endpoint_key, gone)]
+    keys += [key_of(lease) for lease in mirror.leases.values() if lease.host == name]
     return Plan(dict.fromkeys(keys), endpoints=Difference(removed=gone))
 
 
@@ -91,7 +92,8 @@ def plan_network_removal(mirror: Mirror, name: str) -> Plan:
     if users:
         more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
         raise InUse(f"network {name} has endpoints: {', '.join(users[:NAMED])}{more}")
-    return Plan({network_key(name): None})
+    leases = [key_of(lease) for lease in mirror.leases.values() if lease.network == name]
+    return Plan(dict.fromkeys([network_key(name), *leases]))
 
 
 def plan_endpoint(mirror: Mirror, spec: EndpointSpec) -> Plan:
@@ -100,6 +102,7 @@ def plan_endpoint(mirror: Mirror, spec: EndpointSpec) -> Plan:
     if old == endpoint:
         return Plan({})
     _check(mirror, endpoint, {endpoint_key(endpoint.id)})
+    _check_lease(mirror, endpoint)
     ids = (endpoint.id,)
     difference = Difference(added=ids) if old is None else Difference(changed=ids)
     return Plan({endpoint_key(endpoint.id): endpoint}, created=old is None, endpoints=difference)
@@ -124,6 +127,8 @@ def plan_list(mirror: Mirror, host: str, specs: Sequence[ListedEndpoint]) -> Pla
         try:
             _check_listed(endpoint, index, host, seen)
             _check(mirror, endpoint, released)
+            if endpoint != known.get(endpoint.id):
+                _check_lease(mirror, endpoint)
         except InventoryError as error:
             raise error.within(f"endpoints[{index}]") from None
     difference = Difference(
@@ -143,6 +148,12 @@ def _check_listed(endpoint: Endpoint, index: int, host: str, seen: dict[str, int
         first = seen.setdefault(claim.what, index)
         if first != index:
             raise Invalid(f"{claim.what} is in this list twice, first at endpoints[{first}]", claim.field)
+
+
+def _check_lease(mirror: Mirror, endpoint: Endpoint) -> None:
+    lease = mirror.leases.get(ipv4_text(endpoint.ipv4))
+    if lease is not None and lease.host != endpoint.host:
+        raise Clash(f"address {lease.ipv4} is leased by host {lease.host}", "ipv4")
 
 
 def _check(mirror: Mirror, record: Record, released: set[str]) -> None:
