@@ -45,6 +45,7 @@ class Endpoints:
         self._listed: dict[str, ListedEndpoint] = {}
         self._left_out: dict[str, str] = {}
         self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._marks: list[asyncio.Future[None]] = []
         self._work = asyncio.Event()
 
     @property
@@ -112,14 +113,25 @@ class Endpoints:
         self._left_out.clear()
         self._work.set()
 
+    async def sent(self) -> None:
+        """Wait until the controller has the list as it is now."""
+        mark = asyncio.get_running_loop().create_future()
+        self._marks.append(mark)
+        self._work.set()
+        await mark
+
     async def run(self) -> Never:
         """Send the list whenever it changed."""
         while True:
             await self._work.wait()
             self._work.clear()
+            marks, self._marks = self._marks, []
             try:
                 await self._send()
+                for mark in marks:
+                    _finish(mark, None)
             except Unreachable as error:
+                self._marks += marks
                 self._fail_all(error)
                 await self._pause()
 

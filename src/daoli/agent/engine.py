@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
 
 import aiodocker
 import aiohttp
 from aiodocker.exceptions import DockerError
 
 from daoli.agent.networks import DockerNetwork, EngineError
+
+STOP_GRACE: Final = 15.0
+"""Seconds beyond the container's own that Docker has for stopping it."""
 
 
 class DockerEngine:
@@ -38,6 +42,62 @@ class DockerEngine:
         """Remove a network; EngineError if Docker refuses."""
         async with _translated():
             await (await self._docker.networks.get(network_id)).delete()
+
+    # -- containers ------------------------------------------------------------------------------------------------
+
+    async def inspect(self, container: str) -> dict[str, Any] | None:
+        """Show a container; None if there is none of that id or name."""
+        async with _translated():
+            return await _or_none(self._docker.containers.container(container).show())
+
+    async def create(self, name: str, config: dict[str, Any]) -> str:
+        """Make a container and give its id; EngineError if Docker refuses."""
+        async with _translated():
+            return (await self._docker.containers.create(config, name=name)).id
+
+    async def connect(self, network: str, config: dict[str, Any]) -> None:
+        """Connect a container to a network, as `POST /networks/{id}/connect` has it."""
+        async with _translated():
+            await (await self._docker.networks.get(network)).connect(config)
+
+    async def start(self, container: str) -> None:
+        """Start a container; one that runs is fine. EngineError if it does not start."""
+        async with _translated():
+            await self._docker.containers.container(container).start()
+
+    async def stop(self, container: str, seconds: int) -> None:
+        """Stop a container, with SIGKILL after some seconds; one that does not run, or is gone, is fine."""
+        async with _translated():
+            await _or_none(self._docker.containers.container(container).stop(t=seconds, timeout=seconds + STOP_GRACE))
+
+    async def remove(self, container: str) -> None:
+        """Remove a container, but none of its volumes; one that is gone is fine."""
+        async with _translated():
+            await _or_none(self._docker.containers.container(container).delete(force=True))
+
+    # -- images ----------------------------------------------------------------------------------------------------
+
+    async def has_image(self, image: str) -> bool:
+        """Tell whether an image is here."""
+        async with _translated():
+            return await _or_none(self._docker.images.inspect(image)) is not None
+
+    async def pull(self, image: str, seconds: float) -> None:
+        """Get an image from its registry; EngineError if that fails."""
+        async with _translated():
+            await self._docker.images.pull(image, timeout=seconds)
+
+
+T = TypeVar("T")
+
+
+async def _or_none(request: Awaitable[T]) -> T | None:
+    try:
+        return await request
+    except DockerError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
 
 
 @asynccontextmanager

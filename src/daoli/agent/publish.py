@@ -117,6 +117,18 @@ class Publisher:
             if (holder := self._held.pop(_key(mapping), None)) is not None:
                 holder.close()
 
+    def is_free(self, address: str, protocol: str, port: int) -> bool:
+        """Tell whether a port of this host could be published."""
+        key = (_any(address), protocol, port)
+        if protocol not in _KINDS or key in self._held:
+            return False
+        try:
+            self._hold(*key)
+        except OSError:
+            return False
+        self._held.pop(key).close()
+        return True
+
     # -- the fabric's publications ---------------------------------------------------------------------------------
 
     def _published(self) -> list[Mapping]:
