@@ -102,6 +102,10 @@ class Bridge:
             except (LinkError, OvsError, OSError) as error:
                 self.problems.append(str(error))
 
+    async def measure(self) -> None:
+        """Find out the uplink's MTU, and touch nothing."""
+        self.mtu = (await links.link(self.wanted.nic)).mtu
+
     # -- the way to the other hosts ------------------------------------------------------------------------------
 
     async def _uplink(self) -> None:

@@ -39,15 +39,24 @@ class Leaving:
     say: Say
     failures: int = 0
 
-    async def run(self, *, force: bool) -> None:
-        """Leave; Unfit while containers are on the fabric's networks, unless forced."""
+    async def check(self, *, force: bool) -> None:
+        """Look whether this host may leave; Unfit while containers are on the fabric's networks, unless forced."""
         networks = await self._networks()
         in_use = [f"{name} on {network['Name']}" for network in networks for name in _names(network)]
         if in_use and not force:
             raise Unfit([f"containers are on the fabric's networks: {', '.join(in_use)}. Stop them first, or --force"])
-        for network in networks:
+
+    async def run(self) -> None:
+        """Leave, as far as it can be."""
+        self.failures = 0
+        for network in await self._networks():
             await self._step(partial(self._remove_network, network))
-        for step in (self._unregister, self._nat, self._bridge, self._uplink, self._forwarding, self._files):
+        await self._step(self._unregister)
+        await self.undo()
+
+    async def undo(self) -> None:
+        """Put the host itself back to what it was."""
+        for step in (self._nat, self._bridge, self._uplink, self._forwarding, self._files):
             await self._step(step)
 
     async def _step(self, step: Callable[[], Awaitable[str | None]]) -> None:
@@ -168,6 +177,7 @@ class Leaving:
     async def _files(self) -> str | None:
         if self.failures:
             return "kept the notes of what is not undone: say daoli agent --leave again"
+        self.state.joined.clear()
         _remove(self.state.path.parent)
         return f"removed {self.state.path.parent}"
 
