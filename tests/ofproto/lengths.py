@@ -15,7 +15,7 @@ from daoli.ofproto.nicira_messages import NXM_MATCH
 from daoli.ofproto.onf import FLOW_UPDATE, BundledWire, Monitored
 from daoli.ofproto.oxm import OxmWire
 from daoli.ofproto.record import Record
-from daoli.ofproto.tables import OxmIdWire
+from daoli.ofproto.tables import IdWire, OxmIdWire
 from daoli.ofproto.tlv import Tlv
 from daoli.ofproto.wire import Counted, Fill, Many, Measured, Nested, Pair, Quad, Sized, Tally, Text, Words, writes
 
@@ -119,6 +119,12 @@ def _(con: Construct, value: Any, at: int) -> Iterator[Length]:
 def _(con: EdPropertyWire, value: Any, at: int) -> Iterator[Length]:
     del con
     yield Length(at + 3, 1, type(value).__name__)
+
+
+@lengths.register
+def _(con: IdWire, value: Any, at: int) -> Iterator[Length]:
+    del con
+    yield Length(at + 2, 2, type(value).__name__)
 
 
 @lengths.register

@@ -47,7 +47,7 @@ from daoli.ofproto.nicira_messages import NXM_MATCH
 from daoli.ofproto.onf import FLOW_UPDATE, BundledWire, Monitored
 from daoli.ofproto.oxm import MaskedValue, OxmWire
 from daoli.ofproto.record import Record, Structure
-from daoli.ofproto.tables import IdTlv, OxmIdWire
+from daoli.ofproto.tables import IdWire, OxmIdWire
 from daoli.ofproto.tlv import EXPERIMENTER, Tlv
 from daoli.ofproto.wire import Counted, Fill, Many, Measured, Nested, Pair, Quad, Sized, Tally, Text, Words
 
@@ -130,9 +130,9 @@ def _(con: Tlv) -> st.SearchStrategy[Any]:
 
 
 @values.register
-def _(con: IdTlv) -> st.SearchStrategy[Any]:
-    bare = st.builds(con.unknown, st.integers(0, 0xFFFE))
-    return st.one_of(bare, st.builds(con.unknown, st.just(0xFFFF), st.binary(min_size=4, max_size=12)))
+def _(con: IdWire) -> st.SearchStrategy[Any]:
+    bare = st.builds(con.cls, st.integers(0, 0xFFFE))
+    return st.one_of(bare, st.builds(con.cls, st.just(0xFFFF), st.binary(min_size=4, max_size=12)))
 
 
 @cache

@@ -150,6 +150,14 @@ def test_dishonest_header() -> None:
         OXM.write(Oxm(0x12340004, b"abc"))
 
 
+def test_misfits() -> None:
+    """A header that is none, and a payload that is not bytes, are refused by name."""
+    with pytest.raises(EncodeError, match=r"Oxm\.header: 4294967296 is not an unsigned number of 32 bits"):
+        OXM.write(Oxm(1 << 32, b""))
+    with pytest.raises(EncodeError, match=r"Oxm\.payload: 'abcd' is not bytes"):
+        OXM.write(Oxm(0x12340004, "abcd"))  # type: ignore[arg-type]
+
+
 def test_not_an_oxm() -> None:
     """What is no field at all is a TypeError, which the message that holds it turns into an EncodeError."""
     with pytest.raises(TypeError, match="5 is not a match field"):

@@ -91,7 +91,7 @@ def test_largest() -> None:
     [
         ("0000 0006 0001 0000", "the head of an instruction's id needs 4 bytes, 2 are left"),
         ("0000 0008 0001 0003", "an instruction's id of kind 1 with a length of 3"),
-        ("0006 0008 0001 0005", "an action's id of kind 1 needs 1 bytes, 0 are left"),
+        ("0006 0008 0001 0005", "an action's id of kind 1 with a length of 5"),
         ("0008 0006 8000 0000", "the header of a match field needs 4 bytes, 2 are left"),
         ("0008 0008 ffff0004", "the experimenter of a match field needs 4 bytes, 0 are left"),
         ("0002 0007 01 02 03", "the padding of a table's property needs 1 bytes, 0 are left"),
@@ -139,9 +139,13 @@ def test_text() -> None:
 
 def test_only_an_experimenters_id_has_a_body() -> None:
     """The id of an instruction or an action is its kind, and no more: what follows it is the next one."""
-    with pytest.raises(DecodeError, match="an instruction's id of kind 1 with a body"):
+    with pytest.raises(DecodeError, match="an instruction's id of kind 1 with a length of 8"):
         TABLE_PROPERTY.parse(bytes.fromhex("0000 000c 0001 0008 0002 0004 00000000"))
-    with pytest.raises(DecodeError, match="an action's id of kind 25 with a body"):
+    with pytest.raises(DecodeError, match="an action's id of kind 25 with a length of 8"):
         TABLE_PROPERTY.parse(bytes.fromhex("0006 000c 0019 0008 001b 0004 00000000"))
-    with pytest.raises(EncodeError, match=r"ActionId\.body: kind 25 has none"):
+    with pytest.raises(EncodeError, match=r"ActionId\.body: .* is not what kind 25 has"):
         TABLE_PROPERTY.write(TableApplyActions((ActionId(25, bytes(4)),)))
+    with pytest.raises(EncodeError, match=r"ActionId\.kind: 65536 is not an unsigned number of 16 bits"):
+        TABLE_PROPERTY.write(TableApplyActions((ActionId(0x10000),)))
+    with pytest.raises(EncodeError, match="5 is not an action's id"):
+        TABLE_PROPERTY.write(TableApplyActions((5,)))  # type: ignore[arg-type]

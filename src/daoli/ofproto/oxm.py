@@ -188,13 +188,18 @@ class OxmWire(Wire):
         """Give header and payload, which must agree about the length."""
         if not isinstance(value, Oxm):
             raise TypeError(f"{shown(value)} is not a match field")
-        check_number("Oxm.header", value.header, 32)
-        check_bytes("Oxm.payload", value.payload)
+        try:
+            head = _HEADER.pack(value.header)
+        except struct.error:
+            check_number("Oxm.header", value.header, 32)
+            raise  # pragma: no cover - it did not fit
+        if type(value.payload) is not bytes:
+            check_bytes("Oxm.payload", value.payload)
         if len(value.payload) != value.header & 0xFF:
             raise EncodeError(
                 "Oxm.header", f"{value.header:#x} does not announce {len(value.payload)} bytes of payload"
             )
-        return _HEADER.pack(value.header) + value.payload
+        return head + value.payload
 
 
 OXM = OxmWire()

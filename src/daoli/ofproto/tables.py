@@ -20,7 +20,7 @@ from daoli.ofproto.constants import (
     TableNo,
     TablePropertyType,
 )
-from daoli.ofproto.errors import DecodeError, EncodeError
+from daoli.ofproto.errors import DecodeError, EncodeError, check_bytes, shown
 from daoli.ofproto.fields import BY_KEY, key_of
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.multipart import Multipart, multipart_reply, multipart_request
@@ -99,30 +99,40 @@ class OxmIdWire(Wire):
         return b"".join(map(self._word.pack, words))
 
 
-class IdTlv(Tlv):
-    """The id of an instruction or an action: 4 bytes, but for an experimenter's (7.3.5.5.2)."""
+class IdWire(Wire):
+    """The id of an instruction or an action: a kind and a length of 4, but for an experimenter's (7.3.5.5.2)."""
 
-    def __init__(self, what: str, unknown: type[Structure]) -> None:
-        super().__init__(what, unknown, "7.3.5.5.2", counts_padding=False, align=1)
+    _head = struct.Struct("!HH")
 
-    def read(self, reader: Reader) -> Any:
-        """Take an id."""
-        start = reader.at
-        value = super().read(reader)
-        if value.body and value.kind != ActionType.EXPERIMENTER:
-            raise DecodeError(start + 2, f"{self.what} of kind {value.kind} with a body", self.clause)
-        return value
+    def __init__(self, what: str, cls: type[InstructionId] | type[ActionId]) -> None:
+        super().__init__()
+        self.what, self.cls = what, cls
+
+    def read(self, reader: Reader) -> InstructionId | ActionId:
+        """Take an id; only an experimenter's has a body."""
+        start = reader.claim(4, f"the head of {self.what}", "7.3.5.5.2")
+        kind, length = self._head.unpack_from(reader.data, start)
+        if length != self._head.size and (length < self._head.size or kind != ActionType.EXPERIMENTER):
+            raise DecodeError(start + 2, f"{self.what} of kind {kind} with a length of {length}", "7.3.5.5.2")
+        reader.claim(length - 4, f"{self.what} of kind {kind}", "7.3.5.5.2")
+        return self.cls(kind, reader.data[start + 4 : start + length])
 
     def write(self, value: Any) -> bytes:
         """Give an id."""
-        data = super().write(value)
+        if not isinstance(value, self.cls):
+            raise TypeError(f"{shown(value)} is not {self.what}")
+        name = self.cls.__name__
+        check_bytes(f"{name}.body", value.body)
         if value.body and value.kind != ActionType.EXPERIMENTER:
-            raise EncodeError(f"{type(value).__name__}.body", f"kind {value.kind} has none")
-        return data
+            raise EncodeError(f"{name}.body", f"{shown(value.body)} is not what kind {shown(value.kind)} has")
+        try:
+            return self._head.pack(value.kind, 4 + len(value.body)) + value.body
+        except struct.error:
+            raise EncodeError(f"{name}.kind", f"{shown(value.kind)} is not an unsigned number of 16 bits") from None
 
 
-Instructions = Annotated[tuple[InstructionId, ...], Many(IdTlv("an instruction's id", InstructionId))]
-Actions = Annotated[tuple[ActionId, ...], Many(IdTlv("an action's id", ActionId))]
+Instructions = Annotated[tuple[InstructionId, ...], Many(IdWire("an instruction's id", InstructionId))]
+Actions = Annotated[tuple[ActionId, ...], Many(IdWire("an action's id", ActionId))]
 Oxms = Annotated[tuple[OxmId, ...], Many(OxmIdWire())]
 
 

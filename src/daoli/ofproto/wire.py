@@ -205,7 +205,8 @@ class Many(Wire):
 
     def write(self, value: tuple[Any, ...]) -> bytes:
         """Give the items, end to end."""
-        check_items(value)
+        if type(value) is not tuple:
+            check_items(value)
         return b"".join([self._write(item) for item in value])
 
 
