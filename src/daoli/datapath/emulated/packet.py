@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from daoli.ofproto import EtherType, IpProto, Match, VlanId
 
@@ -14,6 +15,7 @@ VLAN_TYPES: Final = (EtherType.VLAN, 0x88A8)
 _FRAGMENT_OFFSET: Final = 0x1FFF
 
 
+_MORE_FRAGMENTS: Final = 0x2000
 _ARP: Final = (("arp_op", 6, 2), ("arp_sha", 8, 6), ("arp_spa", 14, 4), ("arp_tha", 18, 6), ("arp_tpa", 24, 4))
 """Offset and width of what an ARP packet for Ethernet and IPv4 says (RFC 826)."""
 
@@ -47,15 +49,32 @@ SETTABLE: Final = frozenset(
 MATCHABLE: Final = SETTABLE | {"in_port", "metadata", "eth_type", "ip_proto", "ipv6_flabel", "sctp_src", "sctp_dst"}
 """The fields that a flow may match."""
 
+_CONVERSATION: Final = (
+    *("eth_src", "eth_dst", "eth_type", "ip_proto"),
+    *("ipv4_src", "ipv4_dst", "ipv6_src", "ipv6_dst"),
+    *("tcp_src", "tcp_dst", "udp_src", "udp_dst"),
+)
+"""The fields that the packets of one direction of a conversation have in common."""
+
 
 class Packet:
-    """One frame of at least an Ethernet header, and what belongs to it in the pipeline: its port and its metadata."""
+    """One frame of at least an Ethernet header, and what belongs to it in the pipeline: port, metadata and queue."""
 
     def __init__(self, frame: bytes, in_port: int) -> None:
         self.frame = frame
         self.in_port = in_port
         self.metadata = 0
+        self.queue: int | None = None
+        """The queue that it is to leave by."""
+        self.ended = False
+        """Whether nothing more is to be done with it."""
         self._find()
+
+    def copy(self) -> Packet:
+        """Give another one with all that belongs to it, to be changed by itself."""
+        other = Packet(self.frame, self.in_port)
+        other.metadata, other.queue = self.metadata, self.queue
+        return other
 
     def _find(self) -> None:
         """Find the fields that the frame is long enough to have."""
@@ -141,6 +160,15 @@ class Packet:
             if value != wanted:
                 return False
         return True
+
+    def conversation(self) -> int:
+        """Give a number that the packets of one direction of a conversation share."""
+        return crc32(repr([self.get(name) for name in _CONVERSATION]).encode())
+
+    @property
+    def is_fragment(self) -> bool:
+        """Whether this is a part of an IPv4 packet."""
+        return bool(self._ip and self._number(self._ip + 6, 2) & (_FRAGMENT_OFFSET | _MORE_FRAGMENTS))
 
     @property
     def ttl(self) -> int | None:

@@ -13,11 +13,14 @@ QUOTE: Final = 64
 class Refused(Exception):
     """What the switch is asked for it does not do: the type and code of the error message (7.4.4)."""
 
-    def __init__(self, error_type: ErrorType, code: int) -> None:
+    def __init__(self, error_type: ErrorType, code: int, *, experimenter: int | None = None) -> None:
+        """`experimenter` is the one whose code it is, for type EXPERIMENTER."""
         super().__init__(error_type, code)
         self.type = error_type
         self.code = code
+        self.experimenter = experimenter
 
     def error(self, frame: bytes) -> Error:
         """Make the error message; `frame` is the whole message at fault."""
-        return Error(self.type, self.code, frame[:QUOTE], xid=int.from_bytes(frame[4:8], "big"))
+        whose = b"" if self.experimenter is None else self.experimenter.to_bytes(4, "big")
+        return Error(self.type, self.code, whose + frame[:QUOTE], xid=int.from_bytes(frame[4:8], "big"))
