@@ -9,40 +9,53 @@ from tests.routing import simulator
 from tests.routing.frames import arp, ipv4
 
 from daoli.datapath.emulated import FlowTables, Packet, Pipeline, Punted, Sent
-from daoli.datapath.emulated.support import check
+from daoli.datapath.emulated.groups import Groups
+from daoli.datapath.emulated.meters import Meters
+from daoli.datapath.emulated.ports import Ports
+from daoli.datapath.emulated.state import Change, State
 from daoli.ofproto import (
     Action,
     ApplyActions,
+    Bucket,
     ClearActions,
     DecNwTtl,
+    DropBand,
     FlowMod,
     GotoTable,
+    GroupMod,
+    GroupType,
     Instruction,
     MaskedValue,
     Match,
+    Meter,
+    MeterFlags,
+    MeterMod,
     Output,
     PacketInReason,
     PopVlan,
     PortNo,
     PushVlan,
+    Queue,
     SetField,
     SetNwTtl,
+    SetQueue,
     WriteActions,
     WriteMetadata,
 )
+from daoli.ofproto import Group as GroupAction
 
 MACS = [bytes.fromhex(f"02000000000{n}") for n in range(3)]
 IPS = [bytes([10, 0, n, 1]) for n in range(3)]
 FRAME = ipv4(MACS[0], MACS[1], IPS[0], IPS[1])
 
 
-def pipeline(*mods: FlowMod) -> Pipeline:
-    """Ports 1 to 3, and flows."""
-    made = Pipeline(FlowTables(4, 100), (1, 2, 3))
+def pipeline(*mods: Change) -> Pipeline:
+    """Ports 1 to 3, and flows, groups and meters."""
+    parts = FlowTables(4, 100), Ports((1, 2, 3)), Groups(100, 100), Meters(100, 100)
+    state = State(*parts)
     for mod in mods:
-        check(mod, 4)
-        made.tables.change(mod, 0.0)
-    return made
+        state.change(mod, 0.0)
+    return Pipeline(*parts)
 
 
 def flow(*actions: Action) -> FlowMod:
@@ -215,3 +228,65 @@ def test_same_as_the_simulator(mods: list[FlowMod], arriving: list[tuple[int, by
             mod = effect.entry.mod
             said.append(simulator.Punted(effect.in_port, effect.reason, mod.table_id, mod.cookie, effect.frame))
         assert said == theirs.receive(port, frame)
+
+
+# -- groups, meters, queues, ports
+
+
+def group(group_id: int, *buckets: tuple[Action, ...], kind: int = GroupType.ALL) -> GroupMod:
+    """A group whose buckets do such actions, and weigh the same if that is asked."""
+    weight = int(kind == GroupType.SELECT)
+    return GroupMod(type=kind, group_id=group_id, buckets=tuple(Bucket(weight, actions=actions) for actions in buckets))
+
+
+def run(*changes: Change, frames: int = 1, now: float = 0.0) -> list[Sent | Punted]:
+    """What comes of packets."""
+    made = pipeline(*changes)
+    return [effect for _ in range(frames) for effect in made.receive(Packet(FRAME, 1), now)]
+
+
+def test_group_of_all() -> None:
+    """Each bucket gets a copy and does its actions in the set's order; the packet goes on as it was (5.6.1)."""
+    buckets = (Output(2), SetField.of(eth_src=MACS[2])), (Output(3),)
+    changed = FRAME[:6] + MACS[2] + FRAME[12:]
+    effects = run(group(1, *buckets), flow(GroupAction(1), Output(2)))
+    assert effects == [Sent(2, changed), Sent(3, FRAME), Sent(2, FRAME)]
+
+
+def test_chain_of_groups() -> None:
+    """A group may lead to another, from an action set too, where it takes the output's place."""
+    mods = (group(1, (Output(3),)), group(2, (GroupAction(1), Output(2))))
+    written = FlowMod(instructions=(WriteActions((Output(2), GroupAction(2))),))
+    assert run(*mods, written) == [Sent(3, FRAME)]
+
+
+def test_ttl_in_a_bucket() -> None:
+    """A TTL that ends in one bucket ends nothing else."""
+    frame = ipv4(MACS[0], MACS[1], IPS[0], IPS[1], ttl=1)
+    made = pipeline(group(1, (DecNwTtl(), Output(2)), (Output(3),)), flow(GroupAction(1), Output(2)))
+    effects = made.receive(Packet(frame, 1), 0.0)
+    assert [type(effect) for effect in effects] == [Punted, Sent, Sent]
+
+
+def test_select_takes_one() -> None:
+    """A group of select sends all packets of a conversation one way."""
+    effects = run(group(1, (Output(2),), (Output(3),), kind=GroupType.SELECT), flow(GroupAction(1)), frames=5)
+    assert len(effects) == 5
+    assert len(set(effects)) == 1
+
+
+def test_meter() -> None:
+    """What is above a meter's rate goes no further, whatever the flow would do with it (5.7)."""
+    metered = FlowMod(instructions=(ApplyActions((Output(2),)), GotoTable(1), Meter(1)))
+    rate = MeterMod(flags=MeterFlags.PKTPS, bands=(DropBand(2),))
+    assert run(rate, metered, frames=5) == [Sent(2, FRAME)] * 2
+
+
+def test_queue() -> None:
+    """A packet is counted at the queue that it is to leave by."""
+    ports = Ports((1, 2), {2: (Queue(7),)})
+    tables = FlowTables(1, 9)
+    tables.change(flow(SetQueue(7), Output(2), SetQueue(8), Output(2)), 0.0)
+    Pipeline(tables, ports, Groups(1, 1), Meters(1, 1)).receive(Packet(FRAME, 1), 0.0)
+    assert [stats.tx_packets for stats in ports.queue_stats(2, 7, 0.0)] == [1]
+    assert ports.entry(2).tx_packets == 2

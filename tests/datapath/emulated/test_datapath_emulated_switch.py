@@ -29,8 +29,6 @@ from daoli.ofproto import (
     FlowStatsRequest,
     GetConfigRequest,
     GotoTable,
-    GroupFeaturesRequest,
-    GroupMod,
     Match,
     Message,
     Output,
@@ -48,6 +46,8 @@ from daoli.ofproto import (
     SetConfig,
     TableStatsRequest,
     UnknownExperimenter,
+    UnknownMessage,
+    UnknownMultipartRequest,
     WriteMetadata,
 )
 
@@ -183,7 +183,7 @@ async def test_async_masks() -> None:
 @pytest.mark.parametrize(
     ("message", "code"),
     [
-        (GroupMod(), BadRequestCode.BAD_TYPE),
+        (UnknownMessage(77, b""), BadRequestCode.BAD_TYPE),
         (UnknownExperimenter(1, 2), BadRequestCode.BAD_EXPERIMENTER),
         (FlowMod(buffer_id=5), BadRequestCode.BUFFER_UNKNOWN),
         (PacketOut(buffer_id=5), BadRequestCode.BUFFER_UNKNOWN),
@@ -224,7 +224,7 @@ async def test_unsupported_requests() -> None:
     """Statistics that it has not, of what is not there, are refused."""
     async with connected() as bench:
         wrong = {
-            GroupFeaturesRequest(): BadRequestCode.BAD_MULTIPART,
+            UnknownMultipartRequest(77): BadRequestCode.BAD_MULTIPART,
             PortStatsRequest(9): BadRequestCode.BAD_PORT,
             AggregateStatsRequest(table_id=99): BadRequestCode.BAD_TABLE_ID,
         }

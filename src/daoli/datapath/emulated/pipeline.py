@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from daoli.datapath.emulated.action_set import ActionSet
+from daoli.datapath.emulated.groups import Groups
+from daoli.datapath.emulated.meters import Meters
 from daoli.datapath.emulated.packet import Packet
+from daoli.datapath.emulated.ports import Ports
 from daoli.datapath.emulated.table import Entry, FlowTables
 from daoli.ofproto import (
     Action,
@@ -13,7 +17,9 @@ from daoli.ofproto import (
     ClearActions,
     DecNwTtl,
     GotoTable,
+    Group,
     Instruction,
+    Meter,
     Output,
     PacketInReason,
     PopVlan,
@@ -21,13 +27,11 @@ from daoli.ofproto import (
     PushVlan,
     SetField,
     SetNwTtl,
+    SetQueue,
     WriteActions,
     WriteMetadata,
 )
 
-ACTIONS: Final[tuple[type[Action], ...]] = (PopVlan, PushVlan, DecNwTtl, SetNwTtl, SetField, Output)
-"""The order in which an action set is carried out (5.10); SET_NW_TTL counts as setting."""
-_INVALID: Final = PacketInReason.INVALID_TTL
 _ALL_ONES: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -49,11 +53,13 @@ class Punted(NamedTuple):
 
 
 class Pipeline:
-    """The tables, and the ports that packets can leave by."""
+    """The way of a packet through tables, meters and groups to ports."""
 
-    def __init__(self, tables: FlowTables, ports: Iterable[int]) -> None:
-        self.tables = tables
-        self.ports = set(ports)
+    def __init__(self, tables: FlowTables, ports: Ports, groups: Groups, meters: Meters) -> None:
+        self._tables = tables
+        self._ports = ports
+        self._groups = groups
+        self._meters = meters
 
     def receive(self, packet: Packet, now: float) -> list[Sent | Punted]:
         """Let a packet in at the first table; give what leaves, in order."""
@@ -64,11 +70,11 @@ class Pipeline:
         return list(self._do(packet, actions, None, now))
 
     def _walk(self, packet: Packet, now: float) -> Iterator[Sent | Punted]:
-        action_set: dict[object, Action] = {}
+        action_set = ActionSet()
         table_id: int | None = 0
         entry: Entry | None = None
         while table_id is not None:
-            entry = self.tables.lookup(table_id, packet, now)
+            entry = self._tables.lookup(table_id, packet, now)
             if entry is None:
                 return  # without a table-miss flow the packet is dropped, whatever is in its action set (5.4)
             table_id = None
@@ -76,14 +82,14 @@ class Pipeline:
                 if isinstance(part, GotoTable):
                     table_id = part.table_id  # a later one: a flow that goes back was refused
                 elif isinstance(part, ApplyActions):
-                    effects = list(self._do(packet, part.actions, entry, now))
-                    yield from effects
-                    if any(isinstance(effect, Punted) and effect.reason == _INVALID for effect in effects):
-                        return
+                    yield from self._do(packet, part.actions, entry, now)
+                elif isinstance(part, Meter):
+                    packet.ended = not self._meters[part.meter_id].take(packet, now)
                 else:
                     _write(part, packet, action_set)
-        actions = sorted(action_set.values(), key=lambda action: ACTIONS.index(type(action)))
-        yield from self._do(packet, actions, entry, now)
+                if packet.ended:
+                    return
+        yield from self._do(packet, action_set.in_order(), entry, now)
 
     def _do(
         self, packet: Packet, actions: Iterable[Action], entry: Entry | None, now: float
@@ -92,19 +98,23 @@ class Pipeline:
             match action:
                 case Output(port):
                     yield from self._output(packet, port, entry, now)
-                case SetField(oxm):
-                    packet.set(oxm.name, int.from_bytes(oxm.value, "big"))
-                case SetNwTtl(ttl):
-                    packet.set_ttl(ttl)
-                case DecNwTtl():
-                    if packet.ttl is not None and packet.ttl <= 1:
-                        yield self._punt(packet, _INVALID, entry)
-                        return
-                    packet.set_ttl((packet.ttl or 1) - 1)
-                case PushVlan(ethertype):
-                    packet.push_vlan(ethertype)
-                case PopVlan():
-                    packet.pop_vlan()
+                case Group(group_id):
+                    yield from self._group(packet, group_id, entry, now)
+                case DecNwTtl() if packet.ttl is not None and packet.ttl <= 1:
+                    packet.ended = True
+                    yield self._punt(packet, PacketInReason.INVALID_TTL, entry)
+                    return
+                case _:
+                    _rewrite(packet, action)
+
+    def _group(self, packet: Packet, group_id: int, entry: Entry | None, now: float) -> Iterator[Sent | Punted]:
+        """Give a copy to each bucket that the group chooses; the packet itself stays as it is (5.6.1)."""
+        group = self._groups[group_id]
+        size = len(packet.frame)
+        group.count(size)
+        for place in self._groups.choose(group, packet, self._ports.is_live):
+            group.count_bucket(place, size)
+            yield from self._do(packet.copy(), group.actions[place], entry, now)
 
     def _output(self, packet: Packet, port: int, entry: Entry | None, now: float) -> Iterator[Sent | Punted]:
         match port:
@@ -112,40 +122,57 @@ class Pipeline:
                 miss = entry is not None and entry.is_table_miss
                 yield self._punt(packet, PacketInReason.NO_MATCH if miss else PacketInReason.ACTION, entry)
             case PortNo.IN_PORT:
-                if packet.in_port in self.ports:
-                    yield Sent(packet.in_port, packet.frame)
+                if packet.in_port in self._ports.open:
+                    yield self._leave(packet, packet.in_port)
             case PortNo.ALL | PortNo.FLOOD:
-                yield from (Sent(number, packet.frame) for number in sorted(self.ports - {packet.in_port}))
+                for number in sorted(self._ports.open - {packet.in_port}):
+                    yield self._leave(packet, number)
             case PortNo.TABLE:
                 yield from self._walk(Packet(packet.frame, packet.in_port), now)
             case _:
-                if port in self.ports and port != packet.in_port:  # back out only by IN_PORT (7.2.5)
-                    yield Sent(port, packet.frame)
+                if port in self._ports.open and port != packet.in_port:  # back out only by IN_PORT (7.2.5)
+                    yield self._leave(packet, port)
+
+    def _leave(self, packet: Packet, port: int) -> Sent:
+        self._ports.count_sent(port, len(packet.frame), packet.queue)
+        return Sent(port, packet.frame)
 
     @staticmethod
     def _punt(packet: Packet, reason: PacketInReason, entry: Entry | None) -> Punted:
         return Punted(packet.frame, packet.in_port, packet.metadata, reason, entry)
 
 
+def _rewrite(packet: Packet, action: Action) -> None:
+    """Do an action that sends nothing."""
+    match action:
+        case SetField(oxm):
+            packet.set(oxm.name, int.from_bytes(oxm.value, "big"))
+        case SetNwTtl(ttl):
+            packet.set_ttl(ttl)
+        case DecNwTtl():
+            packet.set_ttl((packet.ttl or 1) - 1)
+        case PushVlan(ethertype):
+            packet.push_vlan(ethertype)
+        case PopVlan():
+            packet.pop_vlan()
+        case SetQueue(queue):
+            packet.queue = queue
+
+
 # In the order that a table carries them out, whatever that in the flow (5.9).
-INSTRUCTIONS: Final = (ApplyActions, ClearActions, WriteActions, WriteMetadata, GotoTable)
+INSTRUCTIONS: Final = (Meter, ApplyActions, ClearActions, WriteActions, WriteMetadata, GotoTable)
 
 
-def _write(part: Instruction, packet: Packet, action_set: dict[object, Action]) -> None:
+def _write(part: Instruction, packet: Packet, action_set: ActionSet) -> None:
     """Change what a packet takes along from table to table."""
     match part:
         case ClearActions():
             action_set.clear()
         case WriteActions(actions):
-            action_set |= {_kind(action): action for action in actions}
+            action_set.write(actions)
         case WriteMetadata(metadata, mask):
             packet.metadata = packet.metadata & ~mask & _ALL_ONES | metadata & mask
 
 
 def _turn(part: Instruction) -> int:
     return INSTRUCTIONS.index(type(part))  # others were refused
-
-
-def _kind(action: Action) -> object:
-    """Give what an action set has one of: an action of a type, for SET_FIELD also of a field (5.10)."""
-    return action.oxm.name if isinstance(action, SetField) else type(action)

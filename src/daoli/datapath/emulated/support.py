@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from daoli.datapath.emulated.action_set import ACTIONS
 from daoli.datapath.emulated.packet import MATCHABLE, SETTABLE, VLAN_TYPES
-from daoli.datapath.emulated.pipeline import ACTIONS, INSTRUCTIONS
+from daoli.datapath.emulated.pipeline import INSTRUCTIONS
 from daoli.datapath.emulated.refusal import Refused
 from daoli.ofproto import (
     Action,
@@ -15,16 +16,19 @@ from daoli.ofproto import (
     BadActionCode,
     BadInstructionCode,
     BadMatchCode,
+    DecNwTtl,
     ErrorType,
+    EtherType,
     FlowMod,
     GotoTable,
-    Group,
+    InstructionType,
     Match,
     Output,
     Oxm,
     PortNo,
     PushVlan,
     SetField,
+    SetNwTtl,
     UnknownAction,
     UnknownInstruction,
     WriteActions,
@@ -33,6 +37,8 @@ from daoli.ofproto import (
 
 _RESERVED: Final = (PortNo.IN_PORT, PortNo.FLOOD, PortNo.ALL, PortNo.CONTROLLER, PortNo.LOCAL)
 
+_IP: Final = (EtherType.IPV4, EtherType.IPV6)
+
 
 def check(mod: FlowMod, tables: int) -> None:
     """Refuse a flow that the pipeline could not carry out, with the error that says why (7.4.4)."""
@@ -40,7 +46,9 @@ def check(mod: FlowMod, tables: int) -> None:
     kinds = [type(part) for part in mod.instructions]
     for part in mod.instructions:
         if isinstance(part, UnknownInstruction):
-            raise Refused(ErrorType.BAD_INSTRUCTION, BadInstructionCode.UNKNOWN_INST)
+            experimenter = part.kind == InstructionType.EXPERIMENTER
+            code = BadInstructionCode.BAD_EXPERIMENTER if experimenter else BadInstructionCode.UNKNOWN_INST
+            raise Refused(ErrorType.BAD_INSTRUCTION, code)
         if type(part) not in INSTRUCTIONS or kinds.count(type(part)) > 1:
             raise Refused(ErrorType.BAD_INSTRUCTION, BadInstructionCode.UNSUP_INST)
         if isinstance(part, GotoTable) and not mod.table_id < part.table_id < tables:
@@ -91,6 +99,8 @@ def check_actions(actions: Iterable[Action], match: Match | None) -> None:
             error = BadActionCode.BAD_OUT_PORT
         elif isinstance(action, SetField):
             error = _set_field_error(action.oxm, match, tagged=tagged)
+        elif isinstance(action, DecNwTtl | SetNwTtl) and match is not None and match.number("eth_type") not in _IP:
+            error = BadActionCode.MATCH_INCONSISTENT
         elif isinstance(action, PushVlan):
             tagged = True
             error = None if action.ethertype in VLAN_TYPES else BadActionCode.BAD_ARGUMENT
@@ -99,9 +109,8 @@ def check_actions(actions: Iterable[Action], match: Match | None) -> None:
 
 
 def _unknown(action: Action) -> BadActionCode:
-    if isinstance(action, UnknownAction) and action.kind == ActionType.EXPERIMENTER:
-        return BadActionCode.BAD_EXPERIMENTER
-    return BadActionCode.BAD_OUT_GROUP if isinstance(action, Group) else BadActionCode.BAD_TYPE
+    experimenter = isinstance(action, UnknownAction) and action.kind == ActionType.EXPERIMENTER
+    return BadActionCode.BAD_EXPERIMENTER if experimenter else BadActionCode.BAD_TYPE
 
 
 def _may_output(port: int, match: Match | None) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
+from daoli.datapath.emulated.clock import duration
 from daoli.datapath.emulated.packet import Packet
 from daoli.datapath.emulated.refusal import Refused
 from daoli.ofproto import (
     TABLE_ALL,
+    Action,
     ApplyActions,
     ErrorType,
     FlowMod,
@@ -24,6 +26,7 @@ from daoli.ofproto import (
     GroupNo,
     Instruction,
     Match,
+    Meter,
     Output,
     Oxm,
     PortNo,
@@ -87,20 +90,26 @@ class Entry:
 
     def sends_to(self, out_port: int, out_group: int) -> bool:
         """Tell whether an action outputs there; ANY does not ask."""
-        actions = [
-            action
-            for part in self.instructions
-            if isinstance(part, ApplyActions | WriteActions)
-            for action in part.actions
-        ]
-        return (out_port == PortNo.ANY or any(isinstance(a, Output) and a.port == out_port for a in actions)) and (
-            out_group == GroupNo.ANY or any(isinstance(a, Group) and a.group_id == out_group for a in actions)
-        )
+        outputs = (isinstance(action, Output) and action.port == out_port for action in self._actions())
+        return (out_port == PortNo.ANY or any(outputs)) and (out_group == GroupNo.ANY or out_group in self.groups())
+
+    def _actions(self) -> Iterator[Action]:
+        for part in self.instructions:
+            if isinstance(part, ApplyActions | WriteActions):
+                yield from part.actions
+
+    def groups(self) -> set[int]:
+        """Give the groups that it sends packets to."""
+        return {action.group_id for action in self._actions() if isinstance(action, Group)}
+
+    def meters(self) -> set[int]:
+        """Give the meters that it has."""
+        return {part.meter_id for part in self.instructions if isinstance(part, Meter)}
 
     def stats(self, now: float) -> FlowStats:
         """Report it as a dump does (7.3.5.2)."""
         mod = self.mod
-        seconds, nanoseconds = _duration(now - self.created)
+        seconds, nanoseconds = duration(now - self.created)
         return FlowStats(
             table_id=mod.table_id,
             duration_sec=seconds,
@@ -132,7 +141,7 @@ class Ended(NamedTuple):
     def message(self) -> FlowRemoved:
         """Tell the controller (7.4.2)."""
         mod = self.entry.mod
-        seconds, nanoseconds = _duration(self.at - self.entry.created)
+        seconds, nanoseconds = duration(self.at - self.entry.created)
         return FlowRemoved(
             cookie=mod.cookie,
             priority=mod.priority,
@@ -146,11 +155,6 @@ class Ended(NamedTuple):
             byte_count=self.entry.bytes,
             match=mod.match,
         )
-
-
-def _duration(seconds: float) -> tuple[int, int]:
-    whole, rest = divmod(round(seconds * 1e9), 1_000_000_000)
-    return whole, rest
 
 
 class FlowTables:
@@ -171,6 +175,10 @@ class FlowTables:
     def __getitem__(self, table_id: int) -> list[Entry]:
         """Give the entries of a table, the highest priority first."""
         return list(self._tables[table_id])
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Give all flows."""
+        return (entry for table in self._tables for entry in table)
 
     def lookup(self, table_id: int, packet: Packet, now: float) -> Entry | None:
         """Find the flow that a packet meets, and count it."""
@@ -231,17 +239,41 @@ class FlowTables:
         del self._by_key[entry.mod.table_id][entry.key]
 
     def _modify(self, mod: FlowMod, _now: float) -> list[Ended]:
-        for entry in list(self._chosen(mod, PortNo.ANY, GroupNo.ANY)):
-            entry.instructions = mod.instructions
+        chosen = self._chosen(mod, PortNo.ANY, GroupNo.ANY)
+        changed = {id(entry): replace(entry, instructions=mod.instructions) for entry in chosen}
+        for number, table in enumerate(self._tables if changed else ()):
+            self._tables[number] = [changed.get(id(entry), entry) for entry in table]
+        for entry in changed.values():
+            self._by_key[entry.mod.table_id][entry.key] = entry
             if mod.flags & FlowModFlags.RESET_COUNTS:
                 entry.packets = entry.bytes = 0
         return []
 
     def _delete(self, mod: FlowMod, now: float) -> list[Ended]:
-        chosen = list(self._chosen(mod, mod.out_port, mod.out_group))
+        return self._end(self._chosen(mod, mod.out_port, mod.out_group), FlowRemovedReason.DELETE, now)
+
+    def _end(self, entries: Iterable[Entry], reason: FlowRemovedReason, now: float) -> list[Ended]:
+        chosen = list(entries)
         for entry in chosen:
             self._remove(entry)
-        return [Ended(entry, FlowRemovedReason.DELETE, now) for entry in chosen]
+        return [Ended(entry, reason, now) for entry in chosen]
+
+    def end_groups(self, gone: frozenset[int], now: float) -> list[Ended]:
+        """End the flows that lead to groups that are gone (6.5)."""
+        return self._end((e for e in self if e.groups() & gone), FlowRemovedReason.GROUP_DELETE, now)
+
+    def end_meters(self, gone: frozenset[int], now: float) -> list[Ended]:
+        """End the flows whose meters are gone (6.7)."""
+        return self._end((e for e in self if e.meters() & gone), FlowRemovedReason.METER_DELETE, now)
+
+    def keep(self) -> Callable[[], None]:
+        """Remember the flows as they are; what is given brings them back. Their counters run on."""
+        tables, by_key = [list(table) for table in self._tables], [dict(keys) for keys in self._by_key]
+
+        def restore() -> None:
+            self._tables, self._by_key = tables, by_key
+
+        return restore
 
     def _chosen(self, mod: FlowMod, out_port: int, out_group: int) -> Iterator[Entry]:
         wanted = _fields(mod.match)

@@ -35,19 +35,29 @@ class Wire(asyncio.Protocol):
         """Done when the connection has ended."""
         self.failure: str | None = None
         self.clogged = False
-        self.transport: asyncio.Transport
+        self._transport: asyncio.Transport | None = None
         self._answer = answer
         self._buffer = b""
-        self._greeted = False
+        self._greeted = self._ending = False
 
     def send(self, *messages: Message) -> None:
-        """Write messages, unless the connection is ending."""
-        if not self.transport.is_closing():
-            self.transport.write(b"".join(message.encode() for message in messages))
+        """Write messages, if the connection stands."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(message.encode() for message in messages))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection stands."""
+        return self._transport is not None and not self.lost.done()
+
+    def close(self) -> None:
+        """End the connection; `lost` is done then."""
+        if self._transport is not None:
+            self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say hello."""
-        self.transport = cast("asyncio.Transport", transport)
+        self._transport = cast("asyncio.Transport", transport)
         self.send(Hello.of((VERSION,)))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -66,7 +76,7 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take whole messages, each in its turn; what is left waits for more."""
         data, at = self._buffer + data, 0
-        while len(data) - at >= _HEADER and not self.transport.is_closing():
+        while len(data) - at >= _HEADER and not self._ending:
             length = int.from_bytes(data[at + 2 : at + 4], "big")
             if length < _HEADER:
                 self._end(f"a message of {length} bytes")
@@ -106,4 +116,5 @@ class Wire(asyncio.Protocol):
 
     def _end(self, failure: str) -> None:
         self.failure = failure
-        self.transport.close()
+        self._ending = True
+        self.close()
