@@ -17,6 +17,7 @@ from daoli.api import (
     leases,
     metrics,
     networks,
+    publications,
     routes,
     watch,
 )
@@ -41,6 +42,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *networks.OPERATIONS,
     *endpoints.OPERATIONS,
     *leases.OPERATIONS,
+    *publications.OPERATIONS,
     *routes.OPERATIONS,
     *events.OPERATIONS,
     *watch.OPERATIONS,

@@ -52,6 +52,25 @@ def search_endpoint(view: View, text: str, field: str | None = None) -> Endpoint
     return _found(next(iter(named), None), f"no endpoint has the id, name or address {text}", field)
 
 
+def search_container(view: View, text: str, field: str | None = None) -> list[Endpoint]:
+    """Find a container by its id, its name, an endpoint's id, or the beginning of its id; give its endpoints by id.
+
+    Raises:
+        NotFound: nothing is called so.
+        Invalid: several containers are.
+    """
+    known = [endpoint for endpoint in view.endpoints.values() if endpoint.container is not None]
+    exact = {e.container for e in known if text in {e.container, e.name, e.id}}
+    found = exact or {e.container for e in known if e.container is not None and e.container.startswith(text)}
+    chosen = sorted((e for e in known if e.container in found), key=lambda endpoint: endpoint.id)
+    if len(found) > 1:
+        candidates = ", ".join(sorted({f"{e.name} on {e.host} ({(e.container or '')[:12]})" for e in chosen})[:NAMED])
+        raise Invalid(f"{len(found)} containers are called {text}: {candidates}", field)
+    if not chosen:
+        raise NotFound(f"no running container has the id or name {text}", field)
+    return chosen
+
+
 def _found(thing: T | None, otherwise: str, field: str | None = None) -> T:
     if thing is None:
         raise NotFound(otherwise, field)

@@ -49,11 +49,13 @@ def plan_host(mirror: Mirror, spec: HostSpec) -> Plan:
 
 
 def plan_host_removal(mirror: Mirror, name: str) -> Plan:
-    """Remove a host with its endpoints."""
+    """Remove a host with its endpoints, its leases, and the ports published there or of containers there."""
     find_host(mirror.view, name)
     gone = tuple(endpoint.id for endpoint in mirror.view.endpoints_of(name))
     keys = [host_key(name), *map(endpoint_key, gone)]
     keys += [key_of(lease) for lease in mirror.leases.values() if lease.host == name]
+    containers = {endpoint.container for endpoint in mirror.view.endpoints_of(name)}
+    keys += [key_of(p) for p in mirror.publications.values() if p.host == name or p.container in containers]
     return Plan(dict.fromkeys(keys), endpoints=Difference(removed=gone))
 
 
