@@ -10,5 +10,5 @@ import pytest
 
 def require_lab() -> None:
     """Skip, and say so, where no lab can be built."""
-    if os.geteuid() or not shutil.which("ovs-vswitchd"):
-        pytest.skip("NEEDS ROOT AND OPEN VSWITCH: make test, as root, installs it")
+    if os.geteuid() or not all(map(shutil.which, ("ovs-vswitchd", "dockerd"))):
+        pytest.skip("NEEDS ROOT, OPEN VSWITCH AND DOCKER: make test, as root, installs them")

@@ -5,6 +5,7 @@ with DockerLab.create(hosts=3) as lab:
 """
 
 import secrets
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from typing import Any, Self
 
 from daoli.lab.connections import InnerConnection
 from daoli.lab.docker_host import API_PORT, TOKEN_FILE, DockerHost
-from daoli.lab.errors import UsageError
+from daoli.lab.errors import LabError, UsageError
 from daoli.lab.fabric import MANAGEMENT, Nic, WiredMachine
 from daoli.lab.host import AddressBook
 from daoli.lab.image import IMAGES, Image, write_image
@@ -75,7 +76,7 @@ class DockerLab(Lab):
             if join:
                 lab.controller_start(*controller_flags)
                 lab.each_host(lambda host: host.agent_start(*agent_flags))
-                lab.api.wait_connected(timeout=JOIN_TIMEOUT)
+                lab.wait_joined()
                 report("agents", "joined")
 
         return cls._raise(name, Plan.of_docker(hosts), state_dir, progress, finish)
@@ -95,6 +96,7 @@ class DockerLab(Lab):
         for archive, image in zip(archives, images, strict=True):
             write_image(archive, image)
         self.each_host(lambda host: host.load(*archives))
+        shutil.rmtree(folder)
 
     # -- the controller ------------------------------------------------------------------------------------------
 
@@ -138,6 +140,13 @@ class DockerLab(Lab):
     def controller_kill(self) -> None:
         """Kill the controller (SIGKILL)."""
         self._service.kill()
+
+    def wait_joined(self) -> None:
+        """Wait until all hosts are known and their bridges connected; LabError with all logs."""
+        try:
+            self.api.wait_connected(timeout=JOIN_TIMEOUT)
+        except (TimeoutError, OSError) as failure:
+            raise LabError(f"not all hosts joined ({failure}):\n{self.last_words()}") from failure
 
     # -- asking --------------------------------------------------------------------------------------------------
 
