@@ -28,6 +28,7 @@ from daoli.ofproto import (
     BarrierRequest,
     Clone,
     DecodeError,
+    DecTtlCntIds,
     EchoRequest,
     EncodeError,
     Error,
@@ -200,7 +201,7 @@ def unexplained(value: Any) -> Iterator[object]:
     if isinstance(value, Oxm):
         if value.field is None or value.field.elastic:
             yield value
-    elif isinstance(value, (OxmId, VersionBitmap, Members)):
+    elif isinstance(value, (OxmId, VersionBitmap, Members, DecTtlCntIds)):
         yield value
     elif is_dataclass(value):
         for field in fields(value):
