@@ -25,6 +25,7 @@ from daoli.ofproto import (
     PopMpls,
     PopPbb,
     PopVlan,
+    PortNo,
     PushMpls,
     PushPbb,
     PushVlan,
@@ -156,3 +157,11 @@ def test_ovs_sets_the_same(name: str) -> None:
     match = Match(eth_type=0x0800) if tracked else Match(**behind(field, when_set=True))
     refused = "error" in ovs_print(FlowMod(match=match, instructions=(setting,)).encode())
     assert refused == (name in READ_ONLY)
+
+
+def test_output_by_name() -> None:
+    """A reserved port may be given by its name, in any case; another name is refused, and the field is named."""
+    assert Output("local") == Output(PortNo.LOCAL)
+    assert Output("CONTROLLER", 128).port == PortNo.CONTROLLER
+    with pytest.raises(EncodeError, match=r"^Output.port: 'eth0' is neither a number nor one of IN_PORT, .*, ANY$"):
+        Output("eth0")

@@ -6,11 +6,11 @@ encodes back to the bytes it came from. No action holds actions, so nesting ends
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 from construct import Int8ub, Int16ub, Padding
 
-from daoli.ofproto.constants import CML_NO_BUFFER, ActionType, VlanId
+from daoli.ofproto.constants import CML_NO_BUFFER, ActionType, PortNo, VlanId
 from daoli.ofproto.errors import EncodeError, shown
 from daoli.ofproto.fields import READ_ONLY
 from daoli.ofproto.oxm import OXM, MaskedValue, Oxm
@@ -55,10 +55,30 @@ def action(kind: ActionType) -> Callable[[type[A]], type[A]]:
 @action(ActionType.OUTPUT)
 @dataclass(frozen=True, slots=True)
 class Output(Action):
-    """Send the packet out of a port; to the controller at most `max_len` bytes of it."""
+    """Send the packet out of a port; to the controller at most `max_len` bytes of it.
+
+    A reserved port may be given by its name: `Output("LOCAL")` is `Output(PortNo.LOCAL)`. EncodeError if there is none.
+    """
 
     port: U32
     max_len: Annotated[int, Int16ub, Padding(6)] = CML_NO_BUFFER
+
+    if TYPE_CHECKING:
+
+        def __init__(self, port: int | str, max_len: int = CML_NO_BUFFER) -> None: ...
+
+    def __post_init__(self) -> None:
+        if isinstance(self.port, str):
+            object.__setattr__(self, "port", _port_named(self.port))
+
+
+def _port_named(name: str) -> PortNo:
+    """Give the reserved port of that name (7.2.1)."""
+    known = {port.name: port for port in PortNo if port != PortNo.MAX}
+    try:
+        return known[name.upper()]
+    except KeyError:
+        raise EncodeError("Output.port", f"{name!r} is neither a number nor one of {', '.join(known)}") from None
 
 
 @action(ActionType.COPY_TTL_OUT)
