@@ -8,21 +8,14 @@ import sys
 
 from daoli.datapath import Datapath
 from daoli.datapath.events import Connected, events
-from daoli.ofproto import FlowStats, FlowStatsRequest
-
-
-def line(flow: FlowStats) -> str:
-    """Write one flow, with its age and counters."""
-    cookie, table, rest = str(flow).split(maxsplit=2)
-    age = f"duration={flow.duration_sec + flow.duration_nsec / 1e9:.3f}s"
-    return f" {cookie} {age}, {table} n_packets={flow.packet_count}, n_bytes={flow.byte_count}, {rest}"
+from daoli.ofproto import FlowStatsRequest
 
 
 async def dump(datapath: Datapath) -> None:
     """Print all flows, as they come."""
     async for part in datapath.multipart(FlowStatsRequest()):
         for flow in part.flows:
-            print(line(flow))
+            print(f" {flow}")
 
 
 async def main(address: str) -> None:

@@ -17,8 +17,13 @@ from daoli.ofproto import (
     BundleControlType,
     Bundled,
     Conjunction,
+    CtDestinationPort,
     CtFlush,
     CtFlushZone,
+    CtOriginal,
+    CtReply,
+    CtSource,
+    CtSourcePort,
     CtZone,
     DecNwTtl,
     DescReply,
@@ -61,6 +66,11 @@ from daoli.ofproto import (
     GroupStatsRequest,
     Hello,
     InstructionId,
+    IpfixBridgeReply,
+    IpfixBridgeRequest,
+    IpfixFlowReply,
+    IpfixFlowRequest,
+    IpfixStats,
     Match,
     MaxRate,
     Message,
@@ -228,6 +238,9 @@ TABLE = TableFeatures(
     ),
 )
 
+MAPPED = bytes(10) + b"\xff\xff"
+"""What stands before an IPv4 address where one of IPv6 is asked for."""
+
 EXAMPLES: dict[type[Message], Message] = {
     type(message): message
     for message in (
@@ -378,7 +391,19 @@ EXAMPLES: dict[type[Message], Message] = {
         TlvTableRequest(xid=86),
         TlvTableReply(256, 64, (TlvMap(0x102, 0x80, 124, 5),), xid=87),
         CtFlushZone(5, xid=88),
-        CtFlush(6, 2, (CtZone(5),), xid=89),
+        CtFlush(
+            6,
+            properties=(
+                CtOriginal((CtSource(MAPPED + b"\n\1\0\n"), CtSourcePort(80))),
+                CtReply((CtSource(MAPPED + b"\n\1\0\x14"), CtDestinationPort(9))),
+                CtZone(5),
+            ),
+            xid=89,
+        ),
+        IpfixBridgeRequest(xid=97),
+        IpfixBridgeReply((IpfixStats(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),), xid=98),
+        IpfixFlowRequest(xid=99),
+        IpfixFlowReply((IpfixStats(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), IpfixStats(collector_set_id=12)), xid=100),
         BundleControl(3, BundleControlType.OPEN_REQUEST, 3, xid=90),
         BundleAdd(3, 3, Bundled(FlowMod(match=Match(reg0=1), xid=91)), xid=91),
         FlowMonitorRequest((FlowMonitor(7, 0x3F), FlowMonitor(8, 0xC, 3, 5, Match(reg0=5))), xid=92),

@@ -25,6 +25,20 @@ def ovs_flow(message: bytes) -> list[str]:
     return flows
 
 
+def ovs_texts(messages: list[bytes], folder: Path) -> list[str]:
+    """Give what Open vSwitch says of each of many messages, whatever it thinks of them."""
+    stream = folder / "messages"
+    stream.write_bytes(b"".join(data + _MARK for data in messages))
+    said = subprocess.run(["ovs-ofctl", "ofp-parse", str(stream)], capture_output=True, text=True, check=True).stdout
+    texts = said.split(_MARK_SAID)
+    assert len(texts) == len(messages) + 1
+    return texts[:-1]
+
+
+_MARK = bytes.fromhex("04150008feedbeef")
+_MARK_SAID = "OFPT_BARRIER_REPLY (OF1.3) (xid=0xfeedbeef):\n"
+
+
 def ovs_lines(message: bytes) -> list[str]:
     """Give what Open vSwitch says of a message behind its name and xid, line by line."""
     command = ["ovs-ofctl", "ofp-print", message.hex()]

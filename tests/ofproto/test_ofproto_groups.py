@@ -69,8 +69,8 @@ def test_text() -> None:
         "GROUP_MOD (xid=0x0): 32771 group_id=1,type=ff,bucket=actions=drop,bucket=watch_port:7,actions=drop"
     )
     assert str(GroupFeaturesReply(4, 0x11, (0, 0, 255, 0), (0, 0, 1, 0))) == (
-        "MULTIPART_REPLY GROUP_FEATURES (xid=0x0): types=0x4 capabilities=SELECT_WEIGHT 0x10\n"
-        "  INDIRECT: max_groups=0xff actions=0x00000001"
+        "MULTIPART_REPLY GROUP_FEATURES (xid=0x0):\n  Group table:\n    Types:  0x4\n    Capabilities:  0x11\n"
+        "    indirect group:\n       max_groups=0xff\n       actions: output"
     )
 
 

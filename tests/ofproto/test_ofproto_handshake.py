@@ -21,7 +21,7 @@ def test_bytes(message: Message) -> None:
 
 
 def test_text() -> None:
-    """Identity and capabilities are shown in hex."""
+    """Identity is shown in hex, capabilities by name."""
     text = str(FeaturesReply(0xDA, n_tables=254, capabilities=0x4F))
-    assert text.startswith("FEATURES_REPLY (xid=0x0): datapath_id=0xda n_buffers=0 n_tables=254")
-    assert "capabilities=0x4f" in text
+    assert text.startswith("FEATURES_REPLY (xid=0x0): dpid:00000000000000da\n  n_tables:254, n_buffers:0\n")
+    assert text.endswith("capabilities: FLOW_STATS TABLE_STATS PORT_STATS GROUP_STATS QUEUE_STATS")

@@ -73,6 +73,9 @@ def test_text() -> None:
         "  type=experimenter rate=1 experimenter=0xda data=02"
     )
     assert str(MeterConfigRequest()).endswith("meter=all")
+    assert str(MeterMod(flags=5, bands=(DropBand(1, 9),))).endswith("burst bands=\n  type=drop rate=1 burst_size=9")
+    assert str(MeterMod(flags=1, bands=(DropBand(1, 9),))).endswith("kbps bands=\n  type=drop rate=1")
+    assert str(DropBand(1, 9)) == "type=drop rate=1 burst_size=9"
     assert str(MeterMod(meter_id=0xFFFF_0001, flags=0)) == "METER_MOD (xid=0x0): ADD meter=4294901761 bands="
     assert str(MeterFeaturesReply(1, 0, 0, 4)).endswith(
         "max_meter:1 max_bands:4 max_color:0\n  band_types: 0\n  capabilities: 0"

@@ -72,19 +72,17 @@ def test_text() -> None:
     """Lists are shown a line each, messages with what they are about."""
     flow = FlowStats(match=Match(in_port=3), cookie=1)
     assert str(FlowStatsReply((flow, flow))) == (
-        "MULTIPART_REPLY FLOW (xid=0x0): \n"
-        "  cookie=0x1, table=0, in_port=3 actions=drop\n"
-        "  cookie=0x1, table=0, in_port=3 actions=drop"
+        "MULTIPART_REPLY FLOW (xid=0x0):\n"
+        "  cookie=0x1, duration=0s, table=0, n_packets=0, n_bytes=0, in_port=3 actions=drop\n"
+        "  cookie=0x1, duration=0s, table=0, n_packets=0, n_bytes=0, in_port=3 actions=drop"
     )
     assert str(PortDescReply((Port(1, name="eth0"),))) == (
-        "MULTIPART_REPLY PORT_DESC (xid=0x0): \n  1(eth0) addr=00:00:00:00:00:00 config=0x0 state=0x0"
+        "MULTIPART_REPLY PORT_DESC (xid=0x0):\n  1(eth0): addr:00:00:00:00:00:00\n    config:     0\n"
+        "    state:      0\n    speed: 0 Mbps now, 0 Mbps max"
     )
-    assert str(FlowStatsRequest(cookie=0xDA)) == (
-        "MULTIPART_REQUEST FLOW (xid=0x0): table_id=255 out_port=ANY out_group=4294967295 cookie=0xda "
-        "cookie_mask=0x0 match=any"
-    )
+    assert str(FlowStatsRequest(cookie=0xDA)) == "MULTIPART_REQUEST FLOW (xid=0x0): cookie=0xda/0x0"
     assert str(PortStatsRequest()) == "MULTIPART_REQUEST PORT_STATS (xid=0x0): port_no=ANY"
-    assert str(PortStatsRequest(flags=1)) == "MULTIPART_REQUEST PORT_STATS (xid=0x0): flags=1 port_no=ANY"
+    assert str(PortStatsRequest(flags=1)) == "MULTIPART_REQUEST PORT_STATS (xid=0x0): flags=[more] port_no=ANY"
     assert str(UnknownMultipartRequest(99)).startswith("MULTIPART_REQUEST 99 (xid=0x0)")
 
 
@@ -103,9 +101,11 @@ def test_ovs_prints_the_same(message: Message) -> None:
 
 
 def test_table_text() -> None:
-    """A table's counters are a line."""
-    assert str(TableStatsReply((TableStats(1, 2, 3, 4),))) == (
-        "MULTIPART_REPLY TABLE (xid=0x0): \n  table 1: active=2, lookup=3, matched=4"
+    """A table's counters are a line, and a line stands for tables with the same ones."""
+    same = tuple(TableStats(table, 2, 3, 4) for table in (1, 2, 3, 5, 6))
+    assert str(TableStatsReply(same)) == (
+        "MULTIPART_REPLY TABLE (xid=0x0):\n  table 1:\n    active=2, lookup=3, matched=4\n  tables 2...3: ditto\n"
+        "  table 5:\n    active=2, lookup=3, matched=4\n  table 6: ditto"
     )
 
 

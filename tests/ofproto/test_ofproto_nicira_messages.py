@@ -87,8 +87,8 @@ BYTES: dict[Message, str] = {
     ): "0000001e 0000 0009 6162636465 00000000000000 0001 0008 000005dc 0002 0008 00000009 0003 0005 02 000000"
     "0004 0010 00000000 0000000000000007 0005 0005 01 000000 0006 0011 00010004 00000005 00013a01 09 00000000000000"
     "0007 0005 01 000000 8000 0004 00000000",
-    CtFlush(6, 2, (CtZone(5), UnknownCtProperty(0, b"12"))): "00000020 06 02 000000000000 0002 0008 0005 0000"
-    "0000 0006 3132 0000",
+    CtFlush(6, 2, (CtZone(5), UnknownCtProperty(9, b"12"))): "00000020 06 02 000000000000 0002 0008 0005 0000"
+    "0009 0006 3132 0000",
 }
 
 
@@ -143,3 +143,14 @@ def test_what_ovs_sends(command: tuple[str, ...], tmp_path: Path) -> None:
         (data,) = switch.ofctl(*command)
     assert decode(data).with_xid(0) == SENT[command]
     assert decode(data).encode() == data
+
+
+def test_text() -> None:
+    """Words stand for numbers that have them; what is unknown is in hex."""
+    assert str(SetPacketInFormat(9)).endswith("format=9")
+    assert str(FlowModTableId(2)).endswith("set=2")
+    assert str(TlvTableMod(2)).endswith(":\n  CLEAR")
+    assert str(TlvTableMod(7)).startswith("EXPERIMENTER TlvTableMod (xid=0x0):\n  7 mapping table:")
+    assert str(NiciraSetAsync2((AsyncProperty(99, b"\1"),))).endswith("\n  property 99: 01")
+    said = str(PacketIn2((UnknownPacketProperty(9, b"\1"), PacketContinuation(b"ab"))))
+    assert "(via no_match) data_len=0 (unbuffered)\n  property 9: 01\n  continuation=6162\n" in said

@@ -19,14 +19,24 @@ def test_packet_out_bytes() -> None:
     assert decode(message.encode()) == message
 
 
+SHORT = "vlan_tci=0x0000,dl_src=00:00:00:00:00:00,dl_dst=00:00:00:00:00:00,dl_type=0x0000 data=616263"
+
+
 def test_text() -> None:
     """Packets are shown with where they come from and go to."""
     assert (
         str(PacketIn(total_len=3, reason=2, cookie=5, match=Match(in_port=3, metadata=7), data=b"abc"))
-        == "PACKET_IN (xid=0x0): cookie=0x5 table=0 reason=INVALID_TTL in_port=3,metadata=0x7 total_len=3 "
-        "buffer=0xffffffff data=616263"
+        == "PACKET_IN (xid=0x0): cookie=0x5 total_len=3 metadata=0x7,in_port=3 (via invalid_ttl) data_len=3 "
+        f"(unbuffered)\n  {SHORT}"
     )
     assert (
         str(PacketOut(actions=(DecNwTtl(), Output(PortNo.NORMAL)), data=b"abc"))
-        == "PACKET_OUT (xid=0x0): in_port=CONTROLLER actions=dec_ttl,NORMAL buffer=0xffffffff data=616263"
+        == f"PACKET_OUT (xid=0x0): in_port=CONTROLLER actions=dec_ttl,NORMAL data_len=3\n  {SHORT}"
     )
+
+
+def test_buffered() -> None:
+    """Of a buffered packet the buffer is named, and a length that cannot be is marked."""
+    assert "data_len=14 buffer=0x00000005 (***total_len < data_len***)" in str(PacketIn(5, 3, data=bytes(14)))
+    assert "data_len=14 (unbuffered) (***total_len != data_len***)" in str(PacketIn(total_len=15, data=bytes(14)))
+    assert str(PacketOut(7)) == "PACKET_OUT (xid=0x0): in_port=CONTROLLER actions=drop buffer=0x00000007"

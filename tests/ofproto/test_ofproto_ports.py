@@ -32,10 +32,11 @@ def test_text() -> None:
     """A port is shown by number and name; a name that would break the line is quoted."""
     port = Port(5, b"\2\0\0\0\0\5", "eth0", config=1, state=4)
     assert str(PortStatus(0, port)) == (
-        "PORT_STATUS (xid=0x0): ADD 5(eth0) addr=02:00:00:00:00:05 config=0x1 state=0x4"
+        "PORT_STATUS (xid=0x0): ADD: 5(eth0): addr:02:00:00:00:00:05\n    config:     PORT_DOWN\n"
+        "    state:      LIVE\n    speed: 0 Mbps now, 0 Mbps max"
     )
-    assert str(Port(PortNo.LOCAL, name="br\n\udcff")).startswith(r"LOCAL('br\n\udcff') addr=")
-    assert str(PortStatus(9, port)).startswith("PORT_STATUS (xid=0x0): 9 5(eth0)")
+    assert str(Port(PortNo.LOCAL, name="br\n\udcff")).startswith(r"LOCAL('br\n\udcff'): addr:")
+    assert str(PortStatus(9, port)).startswith("PORT_STATUS (xid=0x0): 9: 5(eth0)")
 
 
 def test_port_mod() -> None:

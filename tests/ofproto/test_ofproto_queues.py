@@ -63,7 +63,7 @@ def test_text() -> None:
         PortNo.ANY, (Queue(1, 2, (MinRate(55), MaxRate(0xFFFF), UnknownQueueProperty(9, b"\1"))),)
     )
     assert str(reply) == (
-        "QUEUE_GET_CONFIG_REPLY (xid=0x0): port=ANY\n  queue 1 port=2 min_rate:5.5% max_rate:(disabled) property_9:01"
+        "QUEUE_GET_CONFIG_REPLY (xid=0x0): port=ANY\n  queue 1: port=2 min_rate:5.5% max_rate:(disabled) property_9:01"
     )
     assert str(QueueExperimenter(0xDA, b"\1")) == "experimenter_0xda:01"
     assert str(QueueStats(1, 2, 2**64 - 1, 3, 4, 2**32 - 1)) == "port 1 queue 2: bytes=?, pkts=3, errors=4, duration=?"

@@ -35,6 +35,7 @@ from daoli.ofproto.constants import (
     BadMatchCode,
     BadRequestCode,
     BundleControlType,
+    BundleFlags,
     Capabilities,
     ConfigFlags,
     ControllerRole,
@@ -43,6 +44,7 @@ from daoli.ofproto.constants import (
     FlowModCommand,
     FlowModFailedCode,
     FlowModFlags,
+    FlowMonitorFlags,
     FlowRemovedMask,
     FlowRemovedReason,
     GroupCapabilities,
@@ -241,12 +243,33 @@ from daoli.ofproto.nicira import (
     ToUserdata,
     UnknownControllerProperty,
 )
-from daoli.ofproto.nicira_messages import (
-    AsyncProperty,
+from daoli.ofproto.nicira_ct import (
+    CtDestination,
+    CtDestinationPort,
     CtFlush,
     CtFlushZone,
+    CtIcmpCode,
+    CtIcmpId,
+    CtIcmpType,
+    CtOriginal,
+    CtPart,
     CtProperty,
+    CtReply,
+    CtSource,
+    CtSourcePort,
     CtZone,
+    UnknownCtPart,
+    UnknownCtProperty,
+)
+from daoli.ofproto.nicira_ipfix import (
+    IpfixBridgeReply,
+    IpfixBridgeRequest,
+    IpfixFlowReply,
+    IpfixFlowRequest,
+    IpfixStats,
+)
+from daoli.ofproto.nicira_messages import (
+    AsyncProperty,
     FlowAge,
     FlowModTableId,
     NiciraFlowMonitorCancel,
@@ -276,7 +299,6 @@ from daoli.ofproto.nicira_messages import (
     TlvTableMod,
     TlvTableReply,
     TlvTableRequest,
-    UnknownCtProperty,
     UnknownPacketProperty,
 )
 from daoli.ofproto.onf import (
@@ -296,6 +318,7 @@ from daoli.ofproto.onf import (
     UnknownFlowUpdate,
 )
 from daoli.ofproto.oxm import MaskedValue, Oxm, Value
+from daoli.ofproto.oxm_text import match_text
 from daoli.ofproto.packets import PacketIn, PacketOut
 from daoli.ofproto.ports import Port, PortMod, PortStatus
 from daoli.ofproto.queues import (
@@ -347,7 +370,7 @@ from daoli.ofproto.tables import (
     TableWriteSetFieldMiss,
     UnknownTableProperty,
 )
-from daoli.ofproto.text import describe, flow_text, match_text
+from daoli.ofproto.text import describe, flow_text
 
 __all__ = [
     "CML_NO_BUFFER",
@@ -381,6 +404,7 @@ __all__ = [
     "BundleAdd",
     "BundleControl",
     "BundleControlType",
+    "BundleFlags",
     "BundleLoad",
     "BundleProperty",
     "Bundled",
@@ -399,9 +423,19 @@ __all__ = [
     "CopyTtlOut",
     "Ct",
     "CtClear",
+    "CtDestination",
+    "CtDestinationPort",
     "CtFlush",
     "CtFlushZone",
+    "CtIcmpCode",
+    "CtIcmpId",
+    "CtIcmpType",
+    "CtOriginal",
+    "CtPart",
     "CtProperty",
+    "CtReply",
+    "CtSource",
+    "CtSourcePort",
     "CtZone",
     "DecMplsTtl",
     "DecNshTtl",
@@ -438,6 +472,7 @@ __all__ = [
     "FlowModTableId",
     "FlowMonitor",
     "FlowMonitorCancel",
+    "FlowMonitorFlags",
     "FlowMonitorPaused",
     "FlowMonitorReply",
     "FlowMonitorRequest",
@@ -478,6 +513,11 @@ __all__ = [
     "InstructionId",
     "InstructionType",
     "IpProto",
+    "IpfixBridgeReply",
+    "IpfixBridgeRequest",
+    "IpfixFlowReply",
+    "IpfixFlowRequest",
+    "IpfixStats",
     "Ipv6ExtHdr",
     "Learn",
     "Learn2",
@@ -658,6 +698,7 @@ __all__ = [
     "UnknownAction",
     "UnknownBand",
     "UnknownControllerProperty",
+    "UnknownCtPart",
     "UnknownCtProperty",
     "UnknownExperimenter",
     "UnknownExperimenterReply",

@@ -548,6 +548,24 @@ class BundleControlType(Number):
     DISCARD_REPLY = 7
 
 
+class BundleFlags(Bits):
+    """How a bundle is carried out (ONF extension 230)."""
+
+    ATOMIC = 1 << 0
+    ORDERED = 1 << 1
+
+
+class FlowMonitorFlags(Bits):
+    """What a flow monitor tells of (ONF extension 187)."""
+
+    INITIAL = 1 << 0
+    ADD = 1 << 1
+    DELETE = 1 << 2
+    MODIFY = 1 << 3
+    ACTIONS = 1 << 4
+    OWN = 1 << 5
+
+
 class EtherType(Number):
     """What an Ethernet frame carries (IEEE 802)."""
 

@@ -5,11 +5,14 @@ from typing import Annotated
 
 from construct import Int16ub, Padding
 
-from daoli.ofproto.constants import NO_BUFFER, FlowModCommand, FlowRemovedReason, GroupNo, MessageType, PortNo
+from daoli.ofproto.async_text import FLOW_REMOVED, reason_text
+from daoli.ofproto.constants import NO_BUFFER, TABLE_ALL, FlowModCommand, GroupNo, MessageType, PortNo
 from daoli.ofproto.instructions import INSTRUCTIONS, Instruction
 from daoli.ofproto.match import EVERY_PACKET, MATCH, Match
 from daoli.ofproto.message import Message, message
-from daoli.ofproto.text import flow_text, match_text, name_of, port_text
+from daoli.ofproto.number_text import duration_text, group_name, port_text
+from daoli.ofproto.oxm_text import match_text
+from daoli.ofproto.text import flow_flags_text, instructions_text
 from daoli.ofproto.wire import U8, U16, U32, U64
 
 
@@ -34,21 +37,31 @@ class FlowMod(Message):
 
     def detail(self) -> str:
         """Show the command and the flow."""
-        text = flow_text(
-            self.table_id,
-            self.priority,
-            self.cookie,
-            self.idle_timeout,
-            self.hard_timeout,
-            self.flags,
-            self.match,
-            self.instructions,
-        )
-        only = f"cookie_mask={self.cookie_mask:#x} " if self.cookie_mask else ""
-        only += f"out_port={port_text(self.out_port)} " if self.out_port != PortNo.ANY else ""
-        only += f"out_group={self.out_group} " if self.out_group != GroupNo.ANY else ""
-        only += f"buffer={self.buffer_id:#x} " if self.buffer_id != NO_BUFFER else ""
-        return f"{name_of(FlowModCommand, self.command)} {only}{text}"
+        words = [_COMMANDS.get(self.command, f"cmd:{self.command}")]
+        words += [f"table:{self.table_id}"] if self.table_id else []
+        words += [matched] if (matched := match_text(self.match, self.priority)) else []
+        words += [cookie] if (cookie := self._cookie()) else []
+        words += [f"idle:{self.idle_timeout}"] if self.idle_timeout else []
+        words += [f"hard:{self.hard_timeout}"] if self.hard_timeout else []
+        words += [f"buf:{self.buffer_id:#x}"] if self.buffer_id != NO_BUFFER else []
+        words += [f"out_port:{port_text(self.out_port)}"] if self.out_port != PortNo.ANY else []
+        words += [f"out_group:{group_name(self.out_group)}"] if self.out_group != GroupNo.ANY else []
+        return f"{' '.join(words)} {flow_flags_text(self.flags)}actions={instructions_text(self.instructions)}"
+
+    def _cookie(self) -> str:
+        """Give the cookie, and what of it is compared with those of the flows."""
+        if self.cookie_mask:
+            return f"cookie:{self.cookie:#x}/{self.cookie_mask:#x}"
+        return f"cookie:{self.cookie:#x}" if self.cookie else ""
+
+
+_COMMANDS: dict[int, str] = {
+    FlowModCommand.ADD: "ADD",
+    FlowModCommand.MODIFY: "MOD",
+    FlowModCommand.MODIFY_STRICT: "MOD_STRICT",
+    FlowModCommand.DELETE: "DEL",
+    FlowModCommand.DELETE_STRICT: "DEL_STRICT",
+}
 
 
 @message(MessageType.FLOW_REMOVED, "7.4.2")
@@ -70,10 +83,11 @@ class FlowRemoved(Message):
 
     def detail(self) -> str:
         """Show the flow, why it ended, and what it did."""
-        timeouts = f" idle_timeout={self.idle_timeout}" if self.idle_timeout else ""
-        timeouts += f" hard_timeout={self.hard_timeout}" if self.hard_timeout else ""
-        return (
-            f"{match_text(self.match, self.priority)} reason={name_of(FlowRemovedReason, self.reason)} "
-            f"table={self.table_id} cookie={self.cookie:#x} duration={self.duration_sec}.{self.duration_nsec:09d}s"
-            f"{timeouts} packets={self.packet_count} bytes={self.byte_count}"
-        )
+        matched = match_text(self.match, self.priority)
+        words = [matched] if matched else []
+        words += [f"reason={reason_text(FLOW_REMOVED, self.reason)}"]
+        words += [f"table_id={self.table_id}"] if self.table_id != TABLE_ALL else []
+        words += [f"cookie:{self.cookie:#x}"] if self.cookie else []
+        words += [f"duration{duration_text(self.duration_sec, self.duration_nsec)}", f"idle{self.idle_timeout}"]
+        words += [f"hard{self.hard_timeout}"] if self.hard_timeout else []
+        return " ".join((*words, f"pkts{self.packet_count}", f"bytes{self.byte_count}"))

@@ -10,7 +10,7 @@ from construct import Int8ub, Int32ub, Padding
 
 from daoli.ofproto.actions import ACTIONS, Action
 from daoli.ofproto.constants import (
-    GroupCapabilities,
+    ActionType,
     GroupModCommand,
     GroupNo,
     GroupType,
@@ -20,8 +20,9 @@ from daoli.ofproto.constants import (
 )
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.multipart import Multipart, multipart_reply, multipart_request
+from daoli.ofproto.number_text import duration_text, group_name, name_of, port_text
 from daoli.ofproto.record import Structure, wired
-from daoli.ofproto.text import actions_text, duration_text, flags_text, name_of, port_text
+from daoli.ofproto.text import actions_text
 from daoli.ofproto.wire import U16, U32, U64, Many, Quad, Sized
 
 
@@ -81,6 +82,10 @@ class GroupStatsRequest(Multipart):
 
     group_id: Annotated[int, Int32ub, Padding(4)] = GroupNo.ALL
 
+    def detail(self) -> str:
+        """Say which group."""
+        return f"group_id={group_name(self.group_id)}"
+
 
 @wired("7.3.5.9")
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,10 @@ class GroupStatsReply(Multipart):
 class GroupDescRequest(Multipart):
     """Ask for all groups."""
 
+    def detail(self) -> str:
+        """Say so; OpenFlow 1.5 can ask for one."""
+        return "group_id=ALL"
+
 
 @wired("7.3.5.10")
 @dataclass(frozen=True, slots=True)
@@ -175,9 +184,45 @@ class GroupFeaturesReply(Multipart):
     actions: Annotated[tuple[int, int, int, int], Quad()] = (0, 0, 0, 0)
 
     def detail(self) -> str:
-        """Show each type that there is on a line."""
-        text = f"types={self.types:#x} capabilities={flags_text(GroupCapabilities, self.capabilities)}"
+        """Show what each type of group that there is can do."""
+        text = f"\n  Group table:\n    Types:  {self.types:#x}\n    Capabilities:  {self.capabilities:#x}"
         for kind in GroupType:
             if self.types >> kind & 1:
-                text += f"\n  {kind.name}: max_groups={self.max_groups[kind]:#x} actions={self.actions[kind]:#010x}"
+                text += f"\n    {_KINDS[kind]} group:\n       max_groups={self.max_groups[kind]:#x}"
+                text += f"\n       actions: {action_kinds_text(self.actions[kind])}"
         return text
+
+
+_KINDS = {
+    GroupType.ALL: "all",
+    GroupType.SELECT: "select",
+    GroupType.INDIRECT: "indirect",
+    GroupType.FF: "fast failover",
+}
+
+
+def action_kinds_text(bits: int) -> str:
+    """Name the kinds of actions of a bitmap, in Open vSwitch's order; those without a name are given in hex."""
+    words = [name for kind, name in _ACTION_KINDS.items() if bits >> kind & 1]
+    rest = bits & ~sum(1 << kind for kind in _ACTION_KINDS)
+    return " ".join((*words, f"{rest:#x}") if rest else words) or "<none>"
+
+
+_ACTION_KINDS: dict[int, str] = {
+    ActionType.OUTPUT: "output",
+    ActionType.GROUP: "group",
+    ActionType.SET_FIELD: "set_field",
+    ActionType.POP_VLAN: "strip_vlan",
+    ActionType.PUSH_VLAN: "push_vlan",
+    ActionType.SET_NW_TTL: "mod_nw_ttl",
+    ActionType.DEC_NW_TTL: "dec_ttl",
+    ActionType.SET_MPLS_TTL: "set_mpls_ttl",
+    ActionType.DEC_MPLS_TTL: "dec_mpls_ttl",
+    ActionType.PUSH_MPLS: "push_mpls",
+    ActionType.POP_MPLS: "pop_mpls",
+    ActionType.SET_QUEUE: "set_queue",
+    ActionType.COPY_TTL_OUT: "copy_ttl_out",
+    ActionType.COPY_TTL_IN: "copy_ttl_in",
+    ActionType.PUSH_PBB: "push_pbb",
+    ActionType.POP_PBB: "pop_pbb",
+}

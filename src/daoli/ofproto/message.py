@@ -80,6 +80,10 @@ class Message(Structure):
         named = ((field.name, getattr(self, field.name)) for field in fields(self))
         return " ".join(f"{name}={value_text(name, value)}" for name, value in named if name not in _IN_TITLE)
 
+    def remark(self) -> str:
+        """Say what is special about the whole message, if anything is."""
+        return ""
+
     def __str__(self) -> str:
         return describe(self)
 

@@ -16,8 +16,8 @@ from daoli.ofproto.constants import (
 )
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.multipart import Multipart, multipart_reply, multipart_request
+from daoli.ofproto.number_text import duration_text, flags_text
 from daoli.ofproto.record import Structure, wired
-from daoli.ofproto.text import duration_text, flags_text
 from daoli.ofproto.tlv import Tlv
 from daoli.ofproto.wire import U8, U16, U32, U64, Many, Measured, Sized
 
@@ -27,6 +27,13 @@ class Band(Structure):
 
     __slots__ = ()
 
+    def text(self, *, burst: bool) -> str:
+        """Give the band; a meter without BURST leaves the size of bursts unsaid, as it means nothing (7.3.4.4)."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.text(burst=True)
+
 
 @dataclass(frozen=True, slots=True)
 class UnknownBand(Band):
@@ -35,7 +42,8 @@ class UnknownBand(Band):
     kind: int
     body: bytes
 
-    def __str__(self) -> str:
+    def text(self, *, burst: bool) -> str:
+        """Give its number and body."""
         return f"type={self.kind} body={self.body.hex()}"
 
 
@@ -63,8 +71,9 @@ class DropBand(Band):
     rate: U32
     burst_size: Annotated[int, Int32ub, Padding(4)] = 0
 
-    def __str__(self) -> str:
-        return f"type=drop rate={self.rate}" + _burst(self.burst_size)
+    def text(self, *, burst: bool) -> str:
+        """Give the rate."""
+        return f"type=drop rate={self.rate}" + _burst(self.burst_size, said=burst)
 
 
 @band(MeterBandType.DSCP_REMARK)
@@ -76,8 +85,10 @@ class DscpRemarkBand(Band):
     burst_size: U32 = 0
     prec_level: Annotated[int, Int8ub, Padding(3)] = 0
 
-    def __str__(self) -> str:
-        return f"type=dscp_remark rate={self.rate}{_burst(self.burst_size)} prec_level={self.prec_level}"
+    def text(self, *, burst: bool) -> str:
+        """Give the rate and the precedence."""
+        size = _burst(self.burst_size, said=burst)
+        return f"type=dscp_remark rate={self.rate}{size} prec_level={self.prec_level}"
 
 
 @band(MeterBandType.EXPERIMENTER)
@@ -90,13 +101,14 @@ class ExperimenterBand(Band):
     experimenter: U32 = 0
     data: Annotated[bytes, GreedyBytes] = b""
 
-    def __str__(self) -> str:
+    def text(self, *, burst: bool) -> str:
+        """Give the rate, who defines the band, and the data."""
         said = f"experimenter={self.experimenter:#x} data={self.data.hex()}"
-        return f"type=experimenter rate={self.rate}{_burst(self.burst_size)} {said}"
+        return f"type=experimenter rate={self.rate}{_burst(self.burst_size, said=burst)} {said}"
 
 
-def _burst(size: int) -> str:
-    return f" burst_size={size}" if size else ""
+def _burst(size: int, *, said: bool) -> str:
+    return f" burst_size={size}" if said else ""
 
 
 def meter_name(meter_id: int) -> str:
@@ -107,7 +119,9 @@ def meter_name(meter_id: int) -> str:
 def meter_text(meter_id: int, flags: int, bands: tuple[Band, ...]) -> str:
     """Give a meter as `ovs-ofctl dump-meters` does: a line, and one more for each band."""
     words = [f"meter={meter_name(meter_id)}", *(flags_text(MeterFlags, flags).lower().split() if flags else ())]
-    return "\n  ".join((" ".join((*words, "bands=")), *map(str, bands)))
+    return "\n  ".join(
+        (" ".join((*words, "bands=")), *(said.text(burst=bool(flags & MeterFlags.BURST)) for said in bands))
+    )
 
 
 _COMMANDS: dict[int, str] = {

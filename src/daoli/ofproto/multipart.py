@@ -8,18 +8,20 @@ together is the connection's task.
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Annotated, ClassVar, TypeVar
 
 from construct import Int8ub, Int16ub, Int32ub, Padding
 
-from daoli.ofproto.constants import TABLE_ALL, GroupNo, MessageType, MultipartType, PortNo
+from daoli.ofproto.constants import TABLE_ALL, GroupNo, MessageType, MultipartFlags, MultipartType, PortNo
 from daoli.ofproto.errors import check_bytes, check_number
 from daoli.ofproto.instructions import INSTRUCTIONS, Instruction
 from daoli.ofproto.match import EVERY_PACKET, MATCH, Match
 from daoli.ofproto.message import Message, message
+from daoli.ofproto.number_text import counter_text, duration_text, port_text
 from daoli.ofproto.ports import Port
 from daoli.ofproto.record import Structure, wired
-from daoli.ofproto.text import counter_text, duration_text, flow_text, port_text
+from daoli.ofproto.text import flow_text, selection_text, value_text
 from daoli.ofproto.wire import U16, U32, U64, Many, Reader, Sized, Text
 
 _HEAD = struct.Struct("!HH4x")
@@ -53,10 +55,17 @@ class Multipart(Message):
         """Take the body of a message of this class."""
         return cls(*cls.wire.values(reader), flags=flags, xid=xid, version=version)
 
+    def remark(self) -> str:
+        """Give the flags, if there are any: that more parts follow, and what has no name."""
+        if not self.flags:
+            return ""
+        more = "[more]" if self.flags & MultipartFlags.MORE else ""
+        rest = self.flags & ~MultipartFlags.MORE
+        return f"flags={more}{f'[***unknown flags {rest:#06x}***]' if rest else ''} "
+
     def detail(self) -> str:
-        """Say what is in the message; flags only if there are any."""
-        text = Message.detail(self)
-        return text.removeprefix("flags=0").lstrip()
+        """Say what is in the message."""
+        return Message.detail(self).removeprefix(f"flags={self.flags}").lstrip()
 
     def title(self) -> str:
         """Name the message and what it is about."""
@@ -157,6 +166,16 @@ class DescReply(Multipart):
     serial_num: Annotated[str, Text(32)] = ""
     dp_desc: Annotated[str, Text(256)] = ""
 
+    def detail(self) -> str:
+        """Show each on a line."""
+        return (
+            f"\n  Manufacturer: {value_text('', self.mfr_desc)}"
+            f"\n  Hardware: {value_text('', self.hw_desc)}"
+            f"\n  Software: {value_text('', self.sw_desc)}"
+            f"\n  Serial Num: {value_text('', self.serial_num)}"
+            f"\n  DP Description: {value_text('', self.dp_desc)}"
+        )
+
 
 @multipart_request(MultipartType.FLOW, "7.3.5.2")
 @dataclass(frozen=True, slots=True)
@@ -169,6 +188,10 @@ class FlowStatsRequest(Multipart):
     cookie: U64 = 0
     cookie_mask: U64 = 0
     match: Annotated[Match, MATCH] = EVERY_PACKET
+
+    def detail(self) -> str:
+        """Say which flows are meant."""
+        return selection_text(self.table_id, self.out_port, self.out_group, self.cookie, self.cookie_mask, self.match)
 
 
 @wired("7.3.5.2")
@@ -189,7 +212,10 @@ class FlowStats(Structure):
     match: Annotated[Match, MATCH] = EVERY_PACKET
     instructions: Annotated[tuple[Instruction, ...], INSTRUCTIONS] = ()
 
-    def __str__(self) -> str:
+    def text(self, *, counters: bool = True) -> str:
+        """Give the flow as `ovs-ofctl dump-flows` does, or without counters as with `--no-stats`."""
+        duration = f"duration={duration_text(self.duration_sec, self.duration_nsec)}, "
+        counted = f"n_packets={self.packet_count}, n_bytes={self.byte_count}, "
         return flow_text(
             self.table_id,
             self.priority,
@@ -199,7 +225,12 @@ class FlowStats(Structure):
             self.flags,
             self.match,
             self.instructions,
+            duration=duration if counters else "",
+            counters=counted if counters else "",
         )
+
+    def __str__(self) -> str:
+        return self.text()
 
 
 @multipart_reply(MultipartType.FLOW, "7.3.5.2")
@@ -225,6 +256,10 @@ class AggregateStatsRequest(Multipart):
     cookie: U64 = 0
     cookie_mask: U64 = 0
     match: Annotated[Match, MATCH] = EVERY_PACKET
+
+    def detail(self) -> str:
+        """Say which flows are meant."""
+        return selection_text(self.table_id, self.out_port, self.out_group, self.cookie, self.cookie_mask, self.match)
 
 
 @multipart_reply(MultipartType.AGGREGATE, "7.3.5.3")
@@ -254,8 +289,11 @@ class TableStats(Structure):
     matched_count: U64 = 0
 
     def __str__(self) -> str:
-        counters = f"active={self.active_count}, lookup={self.lookup_count}, matched={self.matched_count}"
-        return f"table {self.table_id}: {counters}"
+        return f"table {self.table_id}:\n    {self.counters()}"
+
+    def counters(self) -> str:
+        """Give the counters alone."""
+        return f"active={self.active_count}, lookup={self.lookup_count}, matched={self.matched_count}"
 
 
 @multipart_reply(MultipartType.TABLE, "7.3.5.4")
@@ -266,8 +304,15 @@ class TableStatsReply(Multipart):
     tables: Annotated[tuple[TableStats, ...], Many(TableStats.wire)] = ()
 
     def detail(self) -> str:
-        """Show a table on each line."""
-        return "".join(f"\n  {table}" for table in self.tables)
+        """Show each table; tables with the counters of the one before share a line."""
+        lines = []
+        for _, run in groupby(enumerate(self.tables), lambda item: (item[1].table_id - item[0], item[1].counters())):
+            first, *same = [table for _, table in run]
+            lines.append(f"\n  {first}")
+            if same:
+                ids = f"{same[0].table_id}" if len(same) == 1 else f"{same[0].table_id}...{same[-1].table_id}"
+                lines.append(f"\n  table{'s' if len(same) > 1 else ''} {ids}: ditto")
+        return "".join(lines)
 
 
 @multipart_request(MultipartType.PORT_STATS, "7.3.5.6")
@@ -342,6 +387,10 @@ class PortStatsReply(Multipart):
 class PortDescRequest(Multipart):
     """Ask for all ports."""
 
+    def detail(self) -> str:
+        """Say so; OpenFlow 1.5 can ask for one."""
+        return "port=ANY"
+
 
 @multipart_reply(MultipartType.PORT_DESC, "7.3.5.7")
 @dataclass(frozen=True, slots=True)
@@ -351,5 +400,5 @@ class PortDescReply(Multipart):
     ports: Annotated[tuple[Port, ...], Many(Port.wire)] = ()
 
     def detail(self) -> str:
-        """Show a port on each line."""
-        return "".join(f"\n  {port}" for port in self.ports)
+        """Show the ports by number, over some lines each."""
+        return "".join(f"\n  {port}" for port in sorted(self.ports, key=lambda port: port.port_no))

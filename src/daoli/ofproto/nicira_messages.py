@@ -7,15 +7,17 @@ Properties are padded to 8 bytes; one without a class is carried as it came.
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from construct import GreedyBytes, Int8ub, Int16ub, Int64ub, Padding
 
+from daoli.ofproto.async_text import KINDS, async_text, masks_text
 from daoli.ofproto.constants import NICIRA, NO_BUFFER, NiciraMessage
 from daoli.ofproto.experimenter import ExperimenterMessage, experimenter_message
-from daoli.ofproto.handshake import Masks
+from daoli.ofproto.handshake import Masks, role_text
 from daoli.ofproto.match import EVERY_PACKET, Match
 from daoli.ofproto.oxm import OXM, Oxm
+from daoli.ofproto.packets import UNKNOWN_COOKIE, punted_text
 from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.tlv import Tlv
 from daoli.ofproto.wire import U8, U16, U32, U64, Many, Reader, Wire
@@ -38,6 +40,10 @@ class NiciraRoleRequest(ExperimenterMessage):
 
     role: U32
 
+    def detail(self) -> str:
+        """Name the role."""
+        return role_text(self.role + 1)
+
 
 @_nicira(NiciraMessage.ROLE_REPLY)
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,10 @@ class NiciraRoleReply(ExperimenterMessage):
 
     role: U32
 
+    def detail(self) -> str:
+        """Name the role."""
+        return role_text(self.role + 1)
+
 
 @_nicira(NiciraMessage.SET_CONTROLLER_ID)
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,10 @@ class SetControllerId(ExperimenterMessage):
     """Say which id this controller has, to which a controller action may send."""
 
     controller_id: Annotated[int, Padding(6), Int16ub]
+
+    def detail(self) -> str:
+        """Give the id."""
+        return f"id={self.controller_id}"
 
 
 @_nicira(NiciraMessage.SET_ASYNC_CONFIG)
@@ -63,6 +77,13 @@ class NiciraSetAsync(ExperimenterMessage):
     packet_in_mask: Masks
     port_status_mask: Masks
     flow_removed_mask: Masks
+
+    def detail(self) -> str:
+        """Show the reasons for which each role gets each message."""
+        return masks_text((self.packet_in_mask, self.port_status_mask, self.flow_removed_mask))
+
+
+_MASK_SIZE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +102,18 @@ class NiciraSetAsync2(ExperimenterMessage):
     properties: Annotated[
         tuple[AsyncProperty, ...], Many(Tlv("what is wanted", AsyncProperty, "7.5.4", counts_padding=False))
     ] = ()
+
+    def detail(self) -> str:
+        """Show the reasons for which each role gets each message, and what is no mask of reasons."""
+        masks: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        more = ""
+        for said in self.properties:
+            kind, primary = said.kind // 2, said.kind % 2
+            if kind < KINDS and len(said.body) == _MASK_SIZE:
+                masks[1 - primary][kind] = int.from_bytes(said.body, "big")
+            else:
+                more += f"\n  property {said.kind}: {said.body.hex()}"
+        return async_text(*masks) + more
 
 
 # Formats of OpenFlow 1.0
@@ -101,6 +134,10 @@ class FlowModTableId(ExperimenterMessage):
 
     set: Annotated[int, Int8ub, Padding(7)]
 
+    def detail(self) -> str:
+        """Say whether it is to be so."""
+        return {0: "disable", 1: "enable"}.get(self.set, f"set={self.set}")
+
 
 @_nicira(NiciraMessage.SET_PACKET_IN_FORMAT)
 @dataclass(frozen=True, slots=True)
@@ -108,6 +145,11 @@ class SetPacketInFormat(ExperimenterMessage):
     """Choose how packets come in: 0 as OpenFlow has it, 1 as NiciraPacketIn, 2 as PacketIn2."""
 
     format: U32
+
+    def detail(self) -> str:
+        """Name the format."""
+        names = ("standard", "nxt_packet_in", "nxt_packet_in2")
+        return f"format={names[self.format] if self.format < len(names) else self.format}"
 
 
 @_nicira(NiciraMessage.FLOW_AGE)
@@ -151,6 +193,12 @@ class NiciraPacketIn(ExperimenterMessage):
     cookie: U64 = 0
     match: Annotated[Match, NXM_MATCH, Padding(2)] = EVERY_PACKET
     data: Annotated[bytes, GreedyBytes] = b""
+
+    def detail(self) -> str:
+        """Say where it came from, why, and what it is."""
+        return punted_text(
+            self.data, self.total_len, self.reason, self.table_id, self.cookie, self.match, self.buffer_id
+        )
 
 
 class PacketProperty(Structure):
@@ -253,12 +301,42 @@ class PacketContinuation(PacketProperty):
 PACKET_PROPERTIES = Many(PACKET_PROPERTY)
 
 
+def _packet_text(properties: tuple[PacketProperty, ...]) -> str:
+    """Say of a packet what its properties do; of two of a kind the last one counts."""
+    held: dict[type[PacketProperty], Any] = {}
+    more = ""
+    for said in properties:
+        if isinstance(said, UnknownPacketProperty):
+            more += f"\n  property {said.kind}: {said.body.hex()}"
+        else:
+            held[type(said)] = getattr(said, next(part.name for part in said.wire.parts if part.name))
+    if userdata := held.get(PacketUserdata):
+        more += f"\n  userdata={userdata.hex('.')}"
+    if continuation := held.get(PacketContinuation):
+        more += f"\n  continuation={continuation.hex()}"
+    data = held.get(PacketData, b"")
+    return punted_text(
+        data,
+        held.get(PacketFullLen, len(data)),
+        held.get(PacketReason, 0),
+        held.get(PacketTableId, 0),
+        held.get(PacketCookie, UNKNOWN_COOKIE),
+        Match.of(held.get(PacketMetadata, ())),
+        held.get(PacketBufferId, NO_BUFFER),
+        more,
+    )
+
+
 @_nicira(NiciraMessage.PACKET_IN2)
 @dataclass(frozen=True, slots=True)
 class PacketIn2(ExperimenterMessage):
     """A packet handed to the controller, as the properties say."""
 
     properties: Annotated[tuple[PacketProperty, ...], PACKET_PROPERTIES] = ()
+
+    def detail(self) -> str:
+        """Say where it came from, why, and what it is."""
+        return _packet_text(self.properties)
 
 
 @_nicira(NiciraMessage.RESUME)
@@ -267,6 +345,10 @@ class Resume(ExperimenterMessage):
     """Have the datapath go on with a packet where it paused."""
 
     properties: Annotated[tuple[PacketProperty, ...], PACKET_PROPERTIES] = ()
+
+    def detail(self) -> str:
+        """Say where it came from, why, and what it is."""
+        return _packet_text(self.properties)
 
 
 # Flow monitors
@@ -309,6 +391,19 @@ class TlvMap(Structure):
 TLV_MAPS = Many(TlvMap.wire)
 
 
+def _hex(number: int) -> str:
+    return f"{number:#x}" if number else "0"
+
+
+def _maps_text(maps: tuple[TlvMap, ...]) -> str:
+    lines = [" class  type  length  match field", "------  ----  ------  --------------"]
+    lines += [
+        f"{_hex(said.option_class):>6}  {_hex(said.option_type):>4}  {said.option_len:>6}  tun_metadata{said.index}"
+        for said in maps
+    ]
+    return "mapping table:" + "".join(f"\n  {line}" for line in lines)
+
+
 @_nicira(NiciraMessage.TLV_TABLE_MOD)
 @dataclass(frozen=True, slots=True)
 class TlvTableMod(ExperimenterMessage):
@@ -316,6 +411,13 @@ class TlvTableMod(ExperimenterMessage):
 
     command: Annotated[int, Int16ub, Padding(6)]
     maps: Annotated[tuple[TlvMap, ...], TLV_MAPS] = ()
+
+    def detail(self) -> str:
+        """Name the command and show the maps."""
+        commands = ("ADD", "DEL", "CLEAR")
+        command = commands[self.command] if self.command < len(commands) else str(self.command)
+        bare = command == "CLEAR" and not self.maps
+        return f"\n  {command}" if bare else f"\n  {command} {_maps_text(self.maps)}"
 
 
 @_nicira(NiciraMessage.TLV_TABLE_REQUEST)
@@ -333,51 +435,8 @@ class TlvTableReply(ExperimenterMessage):
     max_fields: Annotated[int, Int16ub, Padding(10)]
     maps: Annotated[tuple[TlvMap, ...], TLV_MAPS] = ()
 
-
-# Connection tracking
-
-
-@_nicira(NiciraMessage.CT_FLUSH_ZONE)
-@dataclass(frozen=True, slots=True)
-class CtFlushZone(ExperimenterMessage):
-    """Forget the connections of a zone."""
-
-    zone: Annotated[int, Padding(6), Int16ub]
-
-
-class CtProperty(Structure):
-    """Base of what connections a CtFlush is about."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownCtProperty(CtProperty):
-    """A property that has no class: a tuple of addresses and ports is one."""
-
-    kind: int
-    body: bytes
-
-
-CT_PROPERTY = Tlv("what connections", UnknownCtProperty, "7.5.4", counts_padding=False)
-
-
-@wired("7.5.4")
-@dataclass(frozen=True, slots=True)
-class CtZone(CtProperty):
-    """The connections of a zone."""
-
-    zone: Annotated[int, Int16ub, Padding(2)]
-
-
-CT_PROPERTY.register(bytes([0, 2]), CtZone)
-
-
-@_nicira(NiciraMessage.CT_FLUSH)
-@dataclass(frozen=True, slots=True)
-class CtFlush(ExperimenterMessage):
-    """Forget some connections."""
-
-    ip_proto: U8 = 0
-    family: Annotated[int, Int8ub, Padding(6)] = 0
-    properties: Annotated[tuple[CtProperty, ...], Many(CT_PROPERTY)] = ()
+    def detail(self) -> str:
+        """Show the room that there is, and the maps."""
+        used = sum(said.option_len for said in self.maps)
+        room = f"\n  max option space={self.max_option_space} max fields={self.max_fields}"
+        return f"{room}\n  allocated option space={used}\n  {_maps_text(self.maps)}"

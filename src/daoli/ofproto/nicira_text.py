@@ -57,7 +57,8 @@ from daoli.ofproto.nicira import (
     ToUserdata,
     UnknownControllerProperty,
 )
-from daoli.ofproto.text import action_text, bits_text, port16_text, slice_text, words
+from daoli.ofproto.number_text import port16_text
+from daoli.ofproto.text import action_text, bits_text, slice_text, words
 
 # Going elsewhere
 

@@ -11,7 +11,18 @@ from typing import Annotated, Any, ClassVar
 from construct import Int8ub, Int16ub, Int32ub, Padding
 
 from daoli.ofproto.actions import ACTION, Action
-from daoli.ofproto.constants import ONF, TABLE_ALL, VERSION, ActionType, BundleControlType, PortNo
+from daoli.ofproto.async_text import FLOW_REMOVED, reason_text
+from daoli.ofproto.constants import (
+    ONF,
+    TABLE_ALL,
+    VERSION,
+    ActionType,
+    BundleControlType,
+    BundleFlags,
+    FlowMonitorFlags,
+    MessageType,
+    PortNo,
+)
 from daoli.ofproto.errors import DecodeError
 from daoli.ofproto.experimenter import (
     ExperimenterMessage,
@@ -24,8 +35,10 @@ from daoli.ofproto.instructions import INSTRUCTIONS, Instruction
 from daoli.ofproto.match import EVERY_PACKET, MATCH, Match
 from daoli.ofproto.message import ANY_VERSION, HEADER, MESSAGES, Message, UnknownMessage
 from daoli.ofproto.nicira import FieldRef
+from daoli.ofproto.number_text import flags_text, name_of, port_text
+from daoli.ofproto.oxm_text import match_text
 from daoli.ofproto.record import Structure, wired
-from daoli.ofproto.text import bits_text, flow_text, match_text, name_of, words
+from daoli.ofproto.text import bits_text, instructions_text, nested, words
 from daoli.ofproto.tlv import Tlv
 from daoli.ofproto.wire import MAX_DEPTH, U16, U32, U64, Many, Reader, Sized, Wire
 
@@ -71,7 +84,12 @@ class BundleControl(ExperimenterMessage):
 
     def detail(self) -> str:
         """Say what to do to which bundle."""
-        return f"bundle_id={self.bundle_id:#x} type={name_of(BundleControlType, self.type)} flags={self.flags:#x}"
+        step = name_of(BundleControlType, self.type)
+        return f"\n  bundle_id={self.bundle_id:#x} type={step} flags={_bundle_flags(self.flags)}"
+
+
+def _bundle_flags(flags: int) -> str:
+    return flags_text(BundleFlags, flags).lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +156,10 @@ class BundleAdd(ExperimenterMessage):
 
     def detail(self) -> str:
         """Say which bundle, and show the message."""
-        return f"bundle_id={self.bundle_id:#x} flags={self.flags:#x} {self.bundled.message}"
+        more = "".join(f"\n  property {said.kind}: {said.body.hex()}" for said in self.bundled.properties)
+        about = self.bundled.message
+        shown = f"\n  {about.encode().hex()}" if about.TYPE == MessageType.ERROR else nested(about)
+        return f"\n  bundle_id={self.bundle_id:#x} flags={_bundle_flags(self.flags)}{more}{shown}"
 
 
 # Flow monitors
@@ -180,7 +201,10 @@ class FlowMonitor(Structure):
     match: Annotated[Match, MATCH] = EVERY_PACKET
 
     def __str__(self) -> str:
-        return f"id={self.id} flags={self.flags:#x} table={self.table_id} {match_text(self.match) or 'any'}"
+        words = [f"id={self.id}", f"flags={flags_text(FlowMonitorFlags, self.flags).lower().replace(' ', ',')}"]
+        words += [f"out_port={port_text(self.out_port)}"] if self.out_port != PortNo.ANY else []
+        words += [f"table={self.table_id}"] if self.table_id != TABLE_ALL else []
+        return " ".join((*words, *((match_text(self.match),) if len(self.match) else ())))
 
 
 FLOW_MONITOR = Monitored(FlowMonitor.wire, 6, 16, "7.3.5.15")
@@ -192,6 +216,10 @@ class FlowMonitorRequest(ExperimenterMultipart):
     """Ask to be told of changes to flows."""
 
     monitors: Annotated[tuple[FlowMonitor, ...], Many(FLOW_MONITOR)] = ()
+
+    def detail(self) -> str:
+        """Show a monitor on each line."""
+        return "".join(f"\n  {monitor}" for monitor in self.monitors)
 
 
 @wired("7.3.5.15")
@@ -212,18 +240,14 @@ class FlowUpdate(Structure):
     instructions: Annotated[tuple[Instruction, ...], INSTRUCTIONS] = ()
 
     def __str__(self) -> str:
-        what = ("added", "deleted", "modified")[self.event] if self.event in self.EVENTS else str(self.event)
-        flow = flow_text(
-            self.table_id,
-            self.priority,
-            self.cookie,
-            self.idle_timeout,
-            self.hard_timeout,
-            0,
-            self.match,
-            self.instructions,
-        )
-        return f"{what} {flow}"
+        name = ("ADDED", "DELETED", "MODIFIED")[self.event] if self.event in self.EVENTS else str(self.event)
+        said = [f"event={name}", *((f"reason={reason_text(FLOW_REMOVED, self.reason)}",) if self.event == 1 else ())]
+        said += [f"table={self.table_id}"]
+        said += [f"idle_timeout={self.idle_timeout}"] if self.idle_timeout else []
+        said += [f"hard_timeout={self.hard_timeout}"] if self.hard_timeout else []
+        said += [f"cookie={self.cookie:#x}" if self.cookie else "cookie=0"]
+        said += [matched] if (matched := match_text(self.match, self.priority)) else []
+        return " ".join((*said, *((f"actions={instructions_text(self.instructions)}",) if self.instructions else ())))
 
 
 @wired("7.3.5.15")
@@ -235,6 +259,9 @@ class FlowUpdateAbbrev(Structure):
 
     update_xid: U32
 
+    def __str__(self) -> str:
+        return f"event=ABBREV xid={self.update_xid:#x}"
+
 
 @dataclass(frozen=True, slots=True)
 class UnknownFlowUpdate(Structure):
@@ -242,6 +269,9 @@ class UnknownFlowUpdate(Structure):
 
     event: int
     body: bytes
+
+    def __str__(self) -> str:
+        return f"event={self.event} {self.body.hex()}"
 
 
 class _Update(Wire):

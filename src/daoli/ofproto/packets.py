@@ -6,11 +6,40 @@ from typing import Annotated
 from construct import GreedyBytes, Padding
 
 from daoli.ofproto.actions import ACTIONS, Action
-from daoli.ofproto.constants import NO_BUFFER, MessageType, PacketInReason, PortNo
+from daoli.ofproto.async_text import PACKET_IN, reason_text
+from daoli.ofproto.constants import NO_BUFFER, MessageType, PortNo
 from daoli.ofproto.match import EVERY_PACKET, MATCH, Match
 from daoli.ofproto.message import Message, message
-from daoli.ofproto.text import actions_text, name_of, port_text
+from daoli.ofproto.number_text import port_text
+from daoli.ofproto.oxm_text import match_text
+from daoli.ofproto.packet_text import packet_text
+from daoli.ofproto.text import actions_text
 from daoli.ofproto.wire import U8, U16, U32, U64, Counted
+
+UNKNOWN_COOKIE = 0xFFFF_FFFF_FFFF_FFFF
+"""The cookie of a packet that no flow sent."""
+
+
+def punted_text(
+    data: bytes,
+    total_len: int,
+    reason: int,
+    table_id: int,
+    cookie: int,
+    match: Match,
+    buffer_id: int,
+    more: str = "",
+) -> str:
+    """Say of a packet handed to the controller where it came from, why, and what it is; `more` is a line."""
+    words = [f"table_id={table_id}"] if table_id else []
+    words += [f"cookie={cookie:#x}"] if cookie != UNKNOWN_COOKIE else []
+    words += [f"total_len={total_len}", *((match_text(match),) if len(match) else ())]
+    words += [f"(via {reason_text(PACKET_IN, reason)})", f"data_len={len(data)}"]
+    if buffer_id == NO_BUFFER:
+        words += ["(unbuffered)", *(("(***total_len != data_len***)",) if total_len != len(data) else ())]
+    else:
+        words += [f"buffer={buffer_id:#010x}", *(("(***total_len < data_len***)",) if total_len < len(data) else ())]
+    return f"{' '.join(words)}{more}\n  {packet_text(data)}"
 
 
 @message(MessageType.PACKET_IN, "7.4.1")
@@ -28,11 +57,8 @@ class PacketIn(Message):
 
     def detail(self) -> str:
         """Say where it came from, why, and what it is."""
-        fields = ",".join(str(oxm) for oxm in self.match)
-        reason = name_of(PacketInReason, self.reason)
-        return (
-            f"cookie={self.cookie:#x} table={self.table_id} reason={reason} {fields} total_len={self.total_len} "
-            f"buffer={self.buffer_id:#x} data={self.data.hex()}"
+        return punted_text(
+            self.data, self.total_len, self.reason, self.table_id, self.cookie, self.match, self.buffer_id
         )
 
 
@@ -48,7 +74,7 @@ class PacketOut(Message):
 
     def detail(self) -> str:
         """Say where it goes and what it is."""
-        return (
-            f"in_port={port_text(self.in_port)} actions={actions_text(self.actions)} "
-            f"buffer={self.buffer_id:#x} data={self.data.hex()}"
-        )
+        head = f"in_port={port_text(self.in_port)} actions={actions_text(self.actions)}"
+        if self.buffer_id != NO_BUFFER:
+            return f"{head} buffer={self.buffer_id:#010x}"
+        return f"{head} data_len={len(self.data)}" + (f"\n  {packet_text(self.data)}" if self.data else "")

@@ -5,10 +5,11 @@ from typing import Annotated
 
 from construct import Bytes, Int8ub, Int32ub, Padding
 
-from daoli.ofproto.constants import MessageType, PortConfig, PortFeatures, PortReason
+from daoli.ofproto.constants import MessageType, PortConfig, PortFeatures, PortReason, PortState
 from daoli.ofproto.message import Message, message
+from daoli.ofproto.number_text import flags_text, port_text
 from daoli.ofproto.record import Structure, wired
-from daoli.ofproto.text import flags_text, name_of, port_text, value_text
+from daoli.ofproto.text import value_text
 from daoli.ofproto.wire import U32, Text
 
 
@@ -57,8 +58,25 @@ class Port(Structure):
     max_speed: U32 = 0
 
     def __str__(self) -> str:
-        name = f"{port_text(self.port_no)}({value_text('name', self.name)})"
-        return f"{name} addr={self.hw_addr.hex(':')} config={self.config:#x} state={self.state:#x}"
+        lines = [
+            f"{port_text(self.port_no)}({value_text('name', self.name)}): addr:{self.hw_addr.hex(':')}",
+            f"config:     {flags_text(PortConfig, self.config)}",
+            f"state:      {flags_text(PortState, self.state)}",
+            *(f"{name + ':':<11} {features_text(bits)}" for name, bits in self._features() if bits),
+            f"speed: {self.curr_speed // 1000} Mbps now, {self.max_speed // 1000} Mbps max",
+        ]
+        return "\n    ".join(lines)
+
+    def _features(self) -> tuple[tuple[str, int], ...]:
+        return (
+            ("current", self.curr),
+            ("advertised", self.advertised),
+            ("supported", self.supported),
+            ("peer", self.peer),
+        )
+
+
+_REASONS: dict[int, str] = {PortReason.ADD: "ADD", PortReason.DELETE: "DEL", PortReason.MODIFY: "MOD"}
 
 
 @message(MessageType.PORT_STATUS, "7.4.3")
@@ -71,7 +89,7 @@ class PortStatus(Message):
 
     def detail(self) -> str:
         """Say what happened to which port."""
-        return f"{name_of(PortReason, self.reason)} {self.port}"
+        return f"{_REASONS.get(self.reason, self.reason)}: {self.port}"
 
 
 @message(MessageType.PORT_MOD, "7.3.4.3")

@@ -9,8 +9,8 @@ from construct import GreedyBytes, Int16ub, Int32ub, Padding
 from daoli.ofproto.constants import MessageType, MultipartType, PortNo, QueueNo, QueuePropertyType
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.multipart import Multipart, multipart_reply, multipart_request
+from daoli.ofproto.number_text import counter_text, duration_text, port_text
 from daoli.ofproto.record import Structure, wired
-from daoli.ofproto.text import counter_text, duration_text, port_text
 from daoli.ofproto.tlv import Tlv
 from daoli.ofproto.wire import U32, U64, Many, Measured
 
@@ -98,7 +98,12 @@ class Queue(Structure):
     properties: Annotated[tuple[QueueProperty, ...], Many(QUEUE_PROPERTY)] = ()
 
     def __str__(self) -> str:
-        return " ".join((f"queue {self.queue_id} port={port_text(self.port)}", *map(str, self.properties)))
+        port = f" port={port_text(self.port)}" if self.port else ""
+        return self.said(port)
+
+    def said(self, port: str = "") -> str:
+        """Give the queue, and its port if that is worth saying."""
+        return " ".join((f"queue {self.queue_id}:{port}", *map(str, self.properties)))
 
 
 @message(MessageType.QUEUE_GET_CONFIG_REQUEST, "7.3.6")
@@ -123,7 +128,8 @@ class QueueGetConfigReply(Message):
 
     def detail(self) -> str:
         """Show a queue on each line."""
-        return f"port={port_text(self.port)}" + "".join(f"\n  {queue}" for queue in self.queues)
+        lines = (queue.said() if queue.port in (0, self.port) else str(queue) for queue in self.queues)
+        return f"port={port_text(self.port)}" + "".join(f"\n  {line}" for line in lines)
 
 
 @multipart_request(MultipartType.QUEUE, "7.3.5.8")

@@ -9,10 +9,13 @@ from typing import Annotated
 
 from construct import GreedyBytes
 
-from daoli.ofproto.constants import ErrorType, HelloElementType, MessageType, error_name
-from daoli.ofproto.errors import EncodeError, check_number
-from daoli.ofproto.message import Message, message
+from daoli.ofproto.constants import ErrorType, HelloElementType, HelloFailedCode, MessageType
+from daoli.ofproto.error_text import error_text
+from daoli.ofproto.errors import DecodeError, EncodeError, check_number
+from daoli.ofproto.message import HEADER, Message, UnknownMessage, decode, message
+from daoli.ofproto.number_text import hex_dump
 from daoli.ofproto.record import Structure, wired
+from daoli.ofproto.text import nested, value_text
 from daoli.ofproto.tlv import Tlv
 from daoli.ofproto.wire import U16, Many, Words
 
@@ -82,6 +85,14 @@ class Hello(Message):
             return frozenset(range(1, self.version + 1))
         return frozenset().union(*(bitmap.versions() for bitmap in bitmaps))
 
+    def detail(self) -> str:
+        """Show the versions, and the elements that mean something else."""
+        spoken = ", ".join(f"{version:#04x}" for version in sorted(self.versions()))
+        others = (element for element in self.elements if isinstance(element, UnknownHelloElement))
+        return f"\n  version bitmap: {spoken or 'none'}" + "".join(
+            f"\n  element {element.kind}: {element.body.hex()}" for element in others
+        )
+
 
 @message(MessageType.ERROR, "7.4.4")
 @dataclass(frozen=True, slots=True)
@@ -98,10 +109,39 @@ class Error(Message):
         return int.from_bytes(self.data[:4], "big") if self.type == ErrorType.EXPERIMENTER else None
 
     def detail(self) -> str:
-        """Name the error and show its data."""
+        """Name the error and show what it is about."""
         who = self.experimenter
-        by = "" if who is None else f" experimenter={who:#x}"
-        return f"{error_name(self.type, self.code)}{by} data={self.data.hex()}"
+        about = self.data if who is None else self.data[4:]
+        if self.type == ErrorType.HELLO_FAILED and self.code in list(HelloFailedCode):
+            said = f"\n  {value_text('data', about.decode('ascii', 'surrogateescape'))}" if about else ""
+        else:
+            said = _quoted(about)
+        return error_text(self.type, self.code, who) + said
+
+
+def _quoted(data: bytes) -> str:
+    """Show the message that an error is about; one that is cut short or an error itself as its bytes."""
+    if not data:
+        return "\n  OpenFlow message is empty"
+    try:
+        about = decode(data)
+    except DecodeError:
+        return _damaged(data)
+    return hex_dump(data) if isinstance(about, Error) else nested(about)
+
+
+def _damaged(data: bytes) -> str:
+    if len(data) < HEADER.size:
+        return f"\n  OpenFlow packet too short (only {len(data)} bytes):{hex_dump(data)}"
+    _, kind, length, xid = HEADER.unpack_from(data)
+    if len(data) >= length:
+        return hex_dump(data)
+    head = f"{UnknownMessage(kind, b'').title()} (xid={xid:#x}):"
+    return f"\n  {head}\n  (***truncated to {len(data)} bytes from {length}***){hex_dump(data)}"
+
+
+def _payload(data: bytes) -> str:
+    return f"{len(data)} bytes of payload{hex_dump(data)}"
 
 
 @message(MessageType.ECHO_REQUEST, "7.5.2")
@@ -111,6 +151,10 @@ class EchoRequest(Message):
 
     data: Annotated[bytes, GreedyBytes] = b""
 
+    def detail(self) -> str:
+        """Show the data."""
+        return _payload(self.data)
+
 
 @message(MessageType.ECHO_REPLY, "7.5.3")
 @dataclass(frozen=True, slots=True)
@@ -118,3 +162,7 @@ class EchoReply(Message):
     """The answer to an echo_request, with its xid and data."""
 
     data: Annotated[bytes, GreedyBytes] = b""
+
+    def detail(self) -> str:
+        """Show the data."""
+        return _payload(self.data)

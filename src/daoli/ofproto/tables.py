@@ -24,8 +24,9 @@ from daoli.ofproto.errors import DecodeError, EncodeError, check_bytes, shown
 from daoli.ofproto.fields import BY_KEY, key_of
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.multipart import Multipart, multipart_reply, multipart_request
+from daoli.ofproto.number_text import name_of
 from daoli.ofproto.record import Structure, wired
-from daoli.ofproto.text import name_of, value_text
+from daoli.ofproto.text import value_text
 from daoli.ofproto.tlv import Tlv
 from daoli.ofproto.wire import U32, U64, Many, Reader, Sized, Text, Wire
 
@@ -37,6 +38,11 @@ class TableMod(Message):
 
     table_id: Annotated[int, Int8ub, Padding(3)] = TableNo.ALL
     config: U32 = 0
+
+    def detail(self) -> str:
+        """Say which table, and the configuration if there is one."""
+        table = "table_id: ALL_TABLES" if self.table_id == TableNo.ALL else f"table_id={self.table_id}"
+        return f"{table} config={self.config:#x}" if self.config else table
 
 
 # What features are lists of
