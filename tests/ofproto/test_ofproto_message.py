@@ -38,6 +38,8 @@ from daoli.ofproto import (
     FlowMod,
     FlowMonitorReply,
     Hello,
+    IpfixBridgeReply,
+    IpfixFlowReply,
     Match,
     Members,
     Message,
@@ -165,6 +167,8 @@ BELIEVED: dict[tuple[str, str], set[str]] = {
     ("TableFeaturesReply", "TableWildcards"): {"+8"},
     ("NiciraSetAsync2", "AsyncProperty"): {"-1", "+1", "+8"},
     ("NiciraPacketIn", "Match"): {"-8", "0"},
+    ("CtFlush", "CtOriginal"): {"-8"},
+    ("CtFlush", "CtReply"): {"-8", "+8"},
     ("PacketIn2", "PacketData"): {"-1", "+1", "+8"},
     ("PacketIn2", "PacketUserdata"): {"-1", "+1"},
     ("Resume", "PacketData"): {"-1", "+1"},
@@ -815,7 +819,13 @@ def leaves(value: Any) -> Iterator[int | str]:
         yield value.hex(":") if isinstance(value, bytes) else value
 
 
-WIRESHARK_STUMBLES = {FlowMonitorReply, UnknownExperimenterReply, UnknownMultipartReply}
+WIRESHARK_STUMBLES = {
+    FlowMonitorReply,
+    IpfixBridgeReply,
+    IpfixFlowReply,
+    UnknownExperimenterReply,
+    UnknownMultipartReply,
+}
 """Its dissector looks for more behind any reply that it does not know, and calls what is whole malformed."""
 
 
