@@ -13,6 +13,7 @@ from daoli.ofproto import (
     BadActionCode,
     BadInstructionCode,
     BadMatchCode,
+    DecNwTtl,
     ErrorType,
     FlowMod,
     GotoTable,
@@ -25,6 +26,7 @@ from daoli.ofproto import (
     PushMpls,
     PushVlan,
     SetField,
+    SetNwTtl,
     UnknownAction,
     UnknownInstruction,
     WriteMetadata,
@@ -44,6 +46,7 @@ def refused(mod: FlowMod) -> tuple[int, int]:
     ("instruction", "code"),
     [
         (UnknownInstruction(77, bytes(4)), BadInstructionCode.UNKNOWN_INST),
+        (UnknownInstruction(0xFFFF, bytes(4)), BadInstructionCode.BAD_EXPERIMENTER),
         (GotoTable(1), BadInstructionCode.BAD_TABLE_ID),
         (GotoTable(4), BadInstructionCode.BAD_TABLE_ID),
     ],
@@ -111,3 +114,12 @@ def test_good_actions() -> None:
 def test_matches(match: Match, code: BadMatchCode) -> None:
     """Matches that no packet could be tried on are refused."""
     assert refused(FlowMod(match=match)) == (ErrorType.BAD_MATCH, code)
+
+
+@pytest.mark.parametrize("action", [DecNwTtl(), SetNwTtl(5)])
+def test_ttl_of_what_may_have_none(action: Action) -> None:
+    """The TTL may be changed where IP is matched, and in a packet_out."""
+    anything = FlowMod(instructions=(ApplyActions((action,)),))
+    assert refused(anything) == (ErrorType.BAD_ACTION, BadActionCode.MATCH_INCONSISTENT)
+    check(FlowMod(match=Match(eth_type=0x86DD), instructions=anything.instructions), 4)
+    check_actions((action,), None)

@@ -9,6 +9,7 @@ import pytest
 from tests.datapath.certificates import authority
 from tests.datapath.emulated.connected import FRAME, MISS, connected
 from tests.datapath.scripted_switch import Recorder
+from tests.routing.frames import ipv4
 
 from daoli.datapath import RequestFailed, client_context, serve, server_context
 from daoli.datapath.emulated import EmulatedSwitch, Sent
@@ -16,6 +17,7 @@ from daoli.ofproto import (
     AggregateStatsRequest,
     ApplyActions,
     BadRequestCode,
+    ConfigFlags,
     ControllerRole,
     DescRequest,
     EchoRequest,
@@ -36,7 +38,9 @@ from daoli.ofproto import (
     PacketInReason,
     PacketOut,
     Port,
+    PortConfig,
     PortDescRequest,
+    PortMod,
     PortNo,
     PortReason,
     PortStatsRequest,
@@ -286,3 +290,29 @@ async def test_nobody_listens() -> None:
     with pytest.raises(ConnectionRefusedError):
         await switch.connect(*address)
     assert not switch.connected
+
+
+async def test_fragments() -> None:
+    """Where fragments are to be dropped they are, and other packets are not (7.3.2)."""
+    fragment = ipv4(bytes(6), bytes(6), bytes(4), bytes(4), fragment=0x2000)
+    async with connected() as bench:
+        await bench.datapath.apply(FlowMod(instructions=(ApplyActions((Output(2),)),)))
+        bench.switch.receive(1, fragment)
+        await bench.datapath.apply(SetConfig(ConfigFlags.FRAG_DROP))
+        bench.switch.receive(1, fragment)
+        bench.switch.receive(1, FRAME)
+        assert bench.switch.sent == [Sent(2, fragment), Sent(2, FRAME)]
+
+
+async def test_shut_ports() -> None:
+    """By a port that is down, or may not receive, nothing comes in; by one that may not forward nothing goes out."""
+    async with connected() as bench:
+        switch, dp = bench.switch, bench.datapath
+        await dp.apply(FlowMod(instructions=(ApplyActions((Output(PortNo.ALL),)),)))
+        for number, config in ((1, PortConfig.PORT_DOWN), (1, PortConfig.NO_RECV), (2, PortConfig.NO_FWD)):
+            await dp.apply(PortMod(number, switch.ports[number].hw_addr, config=config, mask=config))
+            switch.receive(1, FRAME)
+            await dp.apply(PortMod(number, switch.ports[number].hw_addr, config=0, mask=config))
+        assert switch.sent == []
+        switch.receive(1, FRAME)
+        assert switch.sent == [Sent(2, FRAME)]
