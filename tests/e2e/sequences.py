@@ -35,6 +35,7 @@ from daoli.ofproto import (
     GroupType,
     Match,
     Message,
+    MessageType,
     Meter,
     MeterConfigRequest,
     MeterFlags,
@@ -74,6 +75,8 @@ TO_1, PUNT = Output(1), Output(PortNo.CONTROLLER)
 IPV4 = Match(eth_type=0x0800)
 ADD, MODIFY, DELETE = GroupModCommand.ADD, GroupModCommand.MODIFY, GroupModCommand.DELETE
 KB, PACKETS = MeterFlags.KBPS, MeterFlags.PKTPS
+FIELD = 47
+"""Where the length of a flow_mod's first match field is, in its body; it has one byte, others two."""
 FULL = 3
 """Flags of a bundle: atomic and ordered."""
 
@@ -123,6 +126,13 @@ def added(message: Message, flags: int = FULL, number: int = 1) -> BundleAdd:
 def port_mod(port: Port, **more: int | bytes) -> PortMod:
     """A port_mod."""
     return PortMod(**{"port_no": port.port_no, "hw_addr": port.hw_addr, **more})  # type: ignore[arg-type]
+
+
+def damaged(at: int, length: int) -> UnknownMessage:
+    """A flow_mod with another length in it, at byte `at` of its body."""
+    body = bytearray(flow(TO_1, match=IPV4).encode()[8:])
+    body[at + 1 if at != FIELD else at] = length
+    return UnknownMessage(MessageType.FLOW_MOD, bytes(body))
 
 
 TEARDOWN = (
@@ -346,6 +356,12 @@ SEQUENCES: dict[str, Sequence[Message | Step]] = {
         FlowMod(match=Match.of([Oxm(Oxm.of("in_port", 1).header & ~0xFF | 0x108, b"\0\0\0\1\0\0\xff\xff")]))
     ],
     "value too large": [FlowMod(match=Match.of([*IPV4, Oxm(Oxm.of("ip_dscp", 1).header, b"\xff")]))],
+    "action that is too long": [damaged(-14, 24)],
+    "action that is cut": [damaged(-14, 12)],
+    "instruction that is too long": [damaged(-22, 32)],
+    "instruction that is cut": [damaged(-22, 4)],
+    "match that is too long": [damaged(42, 200)],
+    "field that is too long": [damaged(FIELD, 9)],
     "written actions": [
         FlowMod(instructions=(WriteActions((SetQueue(3), TO_1)), WriteMetadata(1, 0xF), GotoTable(1))),
         FLOWS,

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from daoli.ofproto import Error, ErrorType
+from daoli.ofproto import (
+    VERSION,
+    BadActionCode,
+    BadInstructionCode,
+    BadMatchCode,
+    BadRequestCode,
+    DecodeError,
+    Error,
+    ErrorType,
+)
 
 QUOTE: Final = 64
 """Bytes of a refused message that the error message quotes, at most."""
@@ -24,3 +33,19 @@ class Refused(Exception):
         """Make the error message; `frame` is the whole message at fault."""
         whose = b"" if self.experimenter is None else self.experimenter.to_bytes(4, "big")
         return Error(self.type, self.code, whose + frame[:QUOTE], xid=int.from_bytes(frame[4:8], "big"))
+
+
+_WRONG_LENGTH: Final = {
+    "7.2.3": (ErrorType.BAD_MATCH, BadMatchCode.BAD_LEN),
+    "7.2.4": (ErrorType.BAD_INSTRUCTION, BadInstructionCode.BAD_LEN),
+    "7.2.5": (ErrorType.BAD_ACTION, BadActionCode.BAD_LEN),
+}
+"""The errors for bytes that break a clause, by its first three numbers."""
+
+
+def unreadable(error: DecodeError, version: int) -> Refused:
+    """Give the refusal of a message that cannot be read; `version` is its header's."""
+    if version != VERSION:
+        return Refused(ErrorType.BAD_REQUEST, BadRequestCode.BAD_VERSION)
+    clause = ".".join(error.clause.split(".")[:3])
+    return Refused(*_WRONG_LENGTH.get(clause, (ErrorType.BAD_REQUEST, BadRequestCode.BAD_LEN)))

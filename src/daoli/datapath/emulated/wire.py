@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
-from daoli.datapath.emulated.refusal import Refused
+from daoli.datapath.emulated.refusal import Refused, unreadable
 from daoli.ofproto import (
     VERSION,
-    BadRequestCode,
     DecodeError,
     Error,
     ErrorType,
@@ -97,9 +96,8 @@ class Wire(asyncio.Protocol):
                 self.send(answer)
         except Refused as refusal:
             self.send(refusal.error(frame))
-        except DecodeError:
-            code = BadRequestCode.BAD_VERSION if frame[0] != VERSION else BadRequestCode.BAD_LEN
-            self.send(Refused(ErrorType.BAD_REQUEST, code).error(frame))
+        except DecodeError as error:
+            self.send(unreadable(error, frame[0]).error(frame))
         else:
             if isinstance(message, FeaturesRequest) and not self.ready.done():
                 self.ready.set_result(None)
