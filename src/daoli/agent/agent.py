@@ -29,6 +29,7 @@ from daoli.agent.endpoints import Endpoints
 from daoli.agent.engine import DockerEngine
 from daoli.agent.join import Registration, reach
 from daoli.agent.leave import Leaving, Say
+from daoli.agent.moves import Moves
 from daoli.agent.names.server import NamesServer, PortMap
 from daoli.agent.names.zone import Zone
 from daoli.agent.nat import Nat
@@ -94,6 +95,14 @@ class Agent:
         self.engine_watcher = EngineWatcher(settings.docker, self.containers)
         self.zone = Zone()
         self.names = NamesServer(self.zone, DNS_PORT, PortMap(self._port_numbers))
+        self.moves = Moves(
+            self.engine,
+            client,
+            self.world,
+            self.host,
+            list_sent=self.endpoints.sent,
+            port_free=self.publisher.is_free,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._connected = False
@@ -180,6 +189,7 @@ class Agent:
             "Docker's containers": self.containers.run,
             "Docker's networks": self.networks.run,
             "published ports": self.publisher.run,
+            "moves": self.moves.run,
             "names by UDP": self.names.run_udp,
             "names by TCP": lambda: self.names.run_tcp("127.0.0.1", NAMES_TCP),
         }
@@ -190,8 +200,9 @@ class Agent:
         self.containers.when_removed(self._container_removed)
 
     def _world_changed(self) -> None:
-        for listener in (self.registration.look, self.networks.look, self.publisher.look, self.driver.notice):
-            listener()
+        for part in (self.registration, self.networks, self.publisher, self.moves):
+            part.look()
+        self.driver.notice()
         if self._subnets() != self._subnets_before:
             self._subnets_before = self._subnets()
             self.watch.changed.set()

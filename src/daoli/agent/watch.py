@@ -11,13 +11,13 @@ RESTART_SECONDS: Final = 1.0
 
 # The programs die with us, also when we are killed.
 _DIE_WITH_US: Final = ("setpriv", "--pdeathsig", "TERM")
-_DATABASE: Final = (
-    *("ovsdb-client", "monitor", "Open_vSwitch"),
-    *("Bridge", "name,ports,datapath_type,fail_mode,protocols,other_config,controller", "--"),
-    *("Interface", "name,error,ofport,mtu_request", "--"),
-    *("Controller", "target"),
+_MONITOR: Final = ("ovsdb-client", "monitor", "Open_vSwitch")
+# Columns that Open vSwitch writes all the time, such as statistics, are left out; it watches one table at a time.
+_PROGRAMS: Final = (
+    (*_MONITOR, "Bridge", "name,ports,datapath_type,fail_mode,protocols,other_config,controller"),
+    (*_MONITOR, "Interface", "name,error,ofport,mtu_request"),
+    ("ip", "-4", "-o", "monitor", "link", "route", "address"),
 )
-_KERNEL: Final = ("ip", "-4", "-o", "monitor", "link", "route", "address")
 
 
 class Watch:
@@ -29,8 +29,8 @@ class Watch:
     async def run(self) -> None:
         """Watch, for ever."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow(*_DATABASE), name="watch-ovs")
-            tasks.create_task(self._follow(*_KERNEL), name="watch-kernel")
+            for program in _PROGRAMS:
+                tasks.create_task(self._follow(*program), name=f"watch {program[-1]}")
 
     async def _follow(self, *command: str) -> Never:
         pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
@@ -41,9 +41,11 @@ class Watch:
             try:
                 while process.stdout is not None and await process.stdout.read(1 << 16):
                     self.changed.set()
-            finally:
-                with suppress(ProcessLookupError):
-                    process.kill()
                 await process.wait()
+            finally:
+                if process.returncode is None:
+                    with suppress(ProcessLookupError):
+                        process.kill()
+                    await process.wait()
             self.changed.set()
             await asyncio.sleep(RESTART_SECONDS)
