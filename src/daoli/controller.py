@@ -23,6 +23,7 @@ from daoli.datapath.errors import ListenError
 from daoli.hosts.events import EventHub
 from daoli.hosts.fabric import Fabric
 from daoli.hosts.inventory import Inventory
+from daoli.hosts.moves import Moves
 from daoli.logs import configure_logging
 from daoli.ofproto.shapes import PUNT
 from daoli.routing.flows import ENDED
@@ -62,6 +63,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(channel.close)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(inventory.run(), name="inventory")
+            expiring = tasks.create_task(Moves(inventory).run(), name="moves")
             try:
                 await channel.listen(host, port)
                 fabric.start()
@@ -88,6 +90,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 log.info("stopping")
             finally:
                 following.cancel()
+                expiring.cancel()
 
 
 def fail(problem: object) -> NoReturn:

@@ -16,6 +16,7 @@ from daoli.api import (
     hosts,
     leases,
     metrics,
+    moves,
     networks,
     publications,
     routes,
@@ -29,6 +30,7 @@ from daoli.hosts.events import EventHub
 from daoli.hosts.feed import Feed
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.leases import Leases
+from daoli.hosts.moves import Moves
 
 BODY_LIMIT: Final = 8 * 2**20
 """Bytes; the longest list of endpoints that a host can have is far below."""
@@ -43,6 +45,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *endpoints.OPERATIONS,
     *leases.OPERATIONS,
     *publications.OPERATIONS,
+    *moves.OPERATIONS,
     *routes.OPERATIONS,
     *events.OPERATIONS,
     *watch.OPERATIONS,
@@ -70,6 +73,7 @@ def make_app(
         events=hub,
         feed=Feed(inventory),
         leases=Leases(inventory),
+        moves=Moves(inventory),
         token=token,
         version=version,
         openflow_port=openflow_port,

@@ -13,6 +13,7 @@ from daoli.hosts.events import EventHub
 from daoli.hosts.feed import Feed
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.leases import Leases
+from daoli.hosts.moves import Moves
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.routing.model import Endpoint
 
@@ -74,6 +75,7 @@ class Services:
     events: EventHub
     feed: Feed
     leases: Leases
+    moves: Moves
     token: str | None
     version: str
     openflow_port: int

@@ -14,6 +14,7 @@ from daoli.hosts.claims import Claim, claims
 from daoli.hosts.errors import Clash, InUse, Invalid, InventoryError
 from daoli.hosts.finding import NAMED, find_endpoint, find_host, find_network
 from daoli.hosts.mirror import Mirror
+from daoli.hosts.move import HELD, WORKER
 from daoli.hosts.pool import free_subnet
 from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkRequest, NetworkSpec
 from daoli.hosts.stored import Record, endpoint_key, host_key, key_of, network_key
@@ -56,7 +57,11 @@ def plan_host_removal(mirror: Mirror, name: str) -> Plan:
     keys += [key_of(lease) for lease in mirror.leases.values() if lease.host == name]
     containers = {endpoint.container for endpoint in mirror.view.endpoints_of(name)}
     keys += [key_of(p) for p in mirror.publications.values() if p.host == name or p.container in containers]
-    return Plan(dict.fromkeys(keys), endpoints=Difference(removed=gone))
+    ended = {"state": "failed", "detail": f"host {name} has left", "blueprint": None}
+    moves = [m for m in mirror.moves.values() if m.state in WORKER and name in {m.source, m.to}]
+    changes: dict[str, Record | None] = dict.fromkeys(keys)
+    changes |= {key_of(move): move.model_copy(update=ended) for move in moves}
+    return Plan(changes, endpoints=Difference(removed=gone))
 
 
 def plan_network(mirror: Mirror, request: NetworkRequest, pool: IPv4Network, draw: int) -> Plan:
@@ -91,6 +96,8 @@ def plan_network_removal(mirror: Mirror, name: str) -> Plan:
     """Remove a network; InUse while it has endpoints."""
     find_network(mirror.view, name)
     users = sorted(f"{e.name} on {e.host}" for e in mirror.view.endpoints.values() if e.network == name)
+    held = (m for m in mirror.moves.values() if m.state in HELD and name in {a.network for a in m.addresses})
+    users += sorted(f"{m.name} on its way to {m.to}" for m in held)
     if users:
         more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
         raise InUse(f"network {name} has endpoints: {', '.join(users[:NAMED])}{more}")
