@@ -27,6 +27,7 @@ from daoli.ofproto import (
     BarrierReply,
     BarrierRequest,
     Clone,
+    Ct,
     DecodeError,
     DecTtlCntIds,
     EchoRequest,
@@ -205,7 +206,7 @@ def unexplained(value: Any) -> Iterator[object]:
     if isinstance(value, Oxm):
         if value.field is None or value.field.elastic:
             yield value
-    elif isinstance(value, (OxmId, VersionBitmap, Members, DecTtlCntIds)):
+    elif isinstance(value, (OxmId, VersionBitmap, Members, DecTtlCntIds, Clone, Ct)):
         yield value
     elif is_dataclass(value):
         for field in fields(value):
@@ -224,7 +225,8 @@ def unexplained(value: Any) -> Iterator[object]:
 def test_a_lie_that_is_believed_moved_the_unexplained(message: Message) -> None:
     """Of any message, a lie about a length is refused, or all that it did was to move bytes that nothing explains.
 
-    These are opaque bytes, what has no class, and padding; the message that is read still has all the bytes.
+    These are opaque bytes, what has no class, padding, and actions beside a clone that could be in it; the message that
+    is read still has all the bytes.
     """
     for _, _, told in lies_of(message):
         if (read := try_decode(told)) is not None:

@@ -11,8 +11,8 @@ a fixed-size string is padding too.
 Lengths: each, at every depth, must be filled exactly by what it measures, and a wrong one is a DecodeError wherever the
 bytes can tell. They cannot where a length divides bytes that nothing explains (a packet's data, an experimenter's,
 those of an unknown kind) from padding or from what stands beside them, nor where what is at the end of one list could
-as well be of an unknown kind in another. Such a lie moves bytes across; none is lost, and the message that is read
-encodes back to them, padding apart.
+as well be in another: of an unknown kind, or as an action beside a clone that could be in it. Such a lie moves bytes
+across; none is lost, and the message that is read encodes back to them, padding apart.
 """
 
 import struct
