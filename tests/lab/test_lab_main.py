@@ -38,6 +38,8 @@ def lab(root: Path) -> Iterator[list[str]]:
         (["up", "--hosts", "0"], "bad number of hosts 0"),
         (["up", "--controller", "10.0.0.1"], "bad controller '10.0.0.1': say tcp:ADDRESS:PORT"),
         (["up", "--name", "../x"], "bad lab name '../x'"),
+        (["up", "--no-join"], "--image and --no-join go with --docker"),
+        (["up", "--docker", "--endpoints", "2"], "--endpoints, --networks and --controller do not go with --docker"),
         (["exec", "h1"], "no command; say: exec h1 -- COMMAND"),
         (["exec", "h1", "--"], "no command"),
         (["exec", "--name", "never", "h1", "--", "true"], "there is no lab never; labs here: none"),

@@ -47,6 +47,16 @@ def test_default() -> None:
     assert plan.controller == DEFAULT_TARGET == "tcp:10.254.0.250:6653"
 
 
+def test_docker() -> None:
+    """Docker hosts are numbered like others, with neither networks nor endpoints; the plan survives JSON."""
+    plan = Plan.of_docker(3)
+    assert [host.address for host in plan.hosts] == ["10.254.0.1", "10.254.0.2", "10.254.0.3"]
+    assert (plan.networks, plan.endpoints, plan.controller, plan.docker) == ((), (), "", True)
+    assert Plan.from_dict(json.loads(json.dumps(asdict(plan)))) == plan
+    with pytest.raises(UsageError, match="number of hosts 0"):
+        Plan.of_docker(0)
+
+
 def test_networks_in_turn() -> None:
     """Endpoints are spread over the networks in turn, across hosts."""
     plan = Plan.of(2, 3, 2)

@@ -27,6 +27,15 @@ def test_missing_programs(tmp_path: Path) -> None:
     assert str(refusal.value).endswith("apt-get install -y openvswitch-switch")
 
 
+def test_missing_docker(tmp_path: Path) -> None:
+    """Only a lab of Docker hosts needs Docker's packages."""
+    for programs in PACKAGES.values():
+        for program in programs:
+            (tmp_path / program).touch(mode=0o755)
+    with pytest.raises(UsageError, match=r"apt-get install -y docker\.io containerd runc iptables .*busybox-static"):
+        check_programs(str(tmp_path), docker=True)
+
+
 def test_all_there(tmp_path: Path) -> None:
     """Nothing is said when every program is found."""
     for programs in PACKAGES.values():

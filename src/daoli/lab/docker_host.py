@@ -88,7 +88,7 @@ class DockerHost(Host):
         self.script('ip route add default via "$1"', OUTSIDE_ADDRESS, what=f"{self.name}'s default route")
         self._database_up()
         self.ovs_start()
-        flags = self._agent_flags() if agent else None
+        flags = self.agent_flags() if agent else None
         if flags is not None:
             self.agent_start(*flags, wait=False)
         self.dockerd_start()
@@ -153,7 +153,8 @@ class DockerHost(Host):
         """Kill the agent (SIGKILL)."""
         self.agent.kill()
 
-    def _agent_flags(self) -> list[str] | None:
+    def agent_flags(self) -> list[str] | None:
+        """The flags of the agent's last start; None if it was never started."""
         try:
             return [str(flag) for flag in json.loads((self.path / "agent.json").read_text())]
         except FileNotFoundError:
