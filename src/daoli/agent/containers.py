@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from typing import Final, Never
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Never
 
 import structlog
+from pydantic import TypeAdapter, ValidationError
 
 from daoli.agent.driver.network import NetworkDriver, port_name
 from daoli.agent.driver.refusal import Refusal
@@ -19,12 +20,13 @@ from daoli.agent.driver.registry import Endpoint, Registry
 from daoli.agent.endpoints import Endpoints
 from daoli.agent.networks import Networks
 from daoli.hosts.engine import Attachment, Container
+from daoli.hosts.spec import ALIASES, LABELS, Alias, Labels
 
 YOUNG_SECONDS: Final = 60.0
 """How long Docker may take from asking the driver for an endpoint until it shows it at a running container."""
 TIDY_SECONDS: Final = 15.0
-NAME_LENGTH: Final = 63
-"""Of names in the fabric (RFC 1035); Docker's may be longer."""
+_LABELS: Final = TypeAdapter[dict[str, str]](Labels)
+_ALIAS: Final = TypeAdapter[str](Alias)
 
 log = structlog.get_logger(__name__)
 
@@ -116,10 +118,10 @@ class Containers:
                 self._adopt(attachment)
             self._endpoints.describe(
                 attachment.endpoint_id,
-                name=container.name[:NAME_LENGTH],
+                name=container.name,
                 container=container.id,
-                labels=container.labels,
-                aliases=attachment.aliases,
+                labels=_usable_labels(container.labels),
+                aliases=_usable_aliases(attachment.aliases),
             )
 
     def _adopt(self, attachment: Attachment) -> None:
@@ -153,8 +155,28 @@ class Containers:
         """End the endpoints that no container of Docker's has; nothing while Docker does not answer."""
         if self.problem is not None:
             return
+        for container in self._known.values():
+            self._take(container)  # its network may have become known meanwhile
         alive = {attachment.endpoint_id for container in self._known.values() for attachment in container.attachments}
         old = self._clock() - YOUNG_SECONDS
         for endpoint in [e for e in self._registry.endpoints.values() if e.id not in alive and e.made < old]:
             log.warning("endpoint_ended", endpoint=endpoint.id, ipv4=endpoint.ipv4, why="no container has it")
             await self._driver.forget(endpoint)
+
+
+def _usable_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the labels that the fabric cannot keep: a container is not unknown for one that is too long."""
+    usable = [key for key in sorted(labels) if _is_valid(_LABELS, {key: labels[key]})]
+    return {key: labels[key] for key in usable[:LABELS]}
+
+
+def _usable_aliases(aliases: Iterable[str]) -> list[str]:
+    return [alias for alias in dict.fromkeys(aliases) if _is_valid(_ALIAS, alias)][:ALIASES]
+
+
+def _is_valid(adapter: TypeAdapter[Any], value: object) -> bool:
+    try:
+        adapter.validate_python(value)
+    except ValidationError:
+        return False
+    return True

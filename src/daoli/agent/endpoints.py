@@ -93,7 +93,7 @@ class Endpoints:
         known = self._listed.get(endpoint_id)
         if known is None:
             return
-        facts = {"name": name, "container": container, "labels": dict(labels), "aliases": list(aliases)}
+        facts = {"name": name, "container": container, "labels": dict(labels), "aliases": tuple(aliases)}
         described = known.model_copy(update=facts)
         if described != known:
             self._listed[endpoint_id] = described

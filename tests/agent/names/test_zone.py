@@ -1,0 +1,104 @@
+"""Who is called what, on which network."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from daoli.agent.names.zone import Zone, names_of, reversed_address
+from daoli.hosts.spec import EndpointSpec
+
+
+def endpoint(number: int, name: str = "web", network: str = "dnet1", **facts: object) -> EndpointSpec:
+    values = {
+        "id": f"e{number}",
+        "name": name,
+        "host": "h1",
+        "network": network,
+        "mac": f"02:42:0a:01:00:{number:02x}",
+        "ipv4": f"10.1.0.{number}",
+        "port": f"dl{number}",
+        **facts,
+    }
+    return EndpointSpec.model_validate(values)
+
+
+def zone_of(*endpoints: EndpointSpec) -> Zone:
+    zone = Zone()
+    for each in endpoints:
+        zone.changed(None, each)
+    return zone
+
+
+def test_names_of_a_container() -> None:
+    """A container has its name, its aliases and its short id, each also with the network behind."""
+    found = names_of(endpoint(2, "Web", container="ab" * 32, aliases=["www"]))
+    plain = {"web", "www", "ab" * 6}
+    assert found == plain | {f"{name}.dnet1" for name in plain}
+
+
+def test_names_are_those_of_the_askers_networks() -> None:
+    """What is on other networks is not seen."""
+    zone = zone_of(endpoint(2), endpoint(3, network="dnet2"))
+    assert zone.addresses("web", ["dnet1"]) == ["10.1.0.2"]
+    assert zone.addresses("web", ["dnet3"]) == []
+    assert zone.addresses("web.dnet2", ["dnet1"]) == []
+
+
+def test_several_answers_rotate() -> None:
+    """Of several containers with one alias another is first each time."""
+    zone = zone_of(*(endpoint(number, f"web{number}", aliases=["web"]) for number in (2, 3, 4)))
+    first = [zone.addresses("web", ["dnet1"])[0] for _ in range(6)]
+    assert sorted(first) == sorted(2 * ["10.1.0.2", "10.1.0.3", "10.1.0.4"])
+
+
+def test_container_on_two_networks_sees_both() -> None:
+    """All endpoints of a container count for what it sees."""
+    ours = endpoint(2, container="ab" * 32)
+    zone = zone_of(ours, endpoint(3, network="dnet2", container="ab" * 32))
+    assert zone.networks_of(ours) == {"dnet1", "dnet2"}
+    zone.changed(endpoint(3, network="dnet2", container="ab" * 32), None)
+    assert zone.networks_of(ours) == {"dnet1"}
+
+
+def test_name_of_an_address() -> None:
+    """An address leads back to the container's name with its network, where the asker may see it."""
+    zone = zone_of(endpoint(2))
+    assert zone.name_of("10.1.0.2", ["dnet1"]) == "web.dnet1"
+    assert zone.name_of("10.1.0.2", ["dnet2"]) is None
+    assert zone.name_of("10.1.0.9", ["dnet1"]) is None
+
+
+def test_reversed_address() -> None:
+    """Only whole IPv4 addresses below in-addr.arpa are addresses."""
+    assert reversed_address("2.0.1.10.in-addr.arpa") == "10.1.0.2"
+    for other in (
+        "1.10.in-addr.arpa",
+        "300.0.1.10.in-addr.arpa",
+        "web.dnet1",
+        "2.0.1.10.ip6.arpa",
+        "x.0.1.10.in-addr.arpa",
+    ):
+        assert reversed_address(other) is None
+
+
+SOME = st.builds(
+    endpoint,
+    st.integers(2, 9),
+    st.sampled_from(["web", "db"]),
+    st.sampled_from(["dnet1", "dnet2"]),
+    container=st.sampled_from([None, "ab" * 32, "cd" * 32]),
+    aliases=st.lists(st.sampled_from(["x", "y"]), unique=True),
+)
+
+
+@given(st.lists(SOME, max_size=12))
+def test_what_came_and_went_leaves_nothing(changes: list[EndpointSpec]) -> None:
+    """After every endpoint has gone again, in whatever order they came, nothing is kept."""
+    zone, known = Zone(), {}
+    for change in changes:
+        zone.changed(known.get(change.id), change)
+        known[change.id] = change
+    for each in known.values():
+        zone.changed(each, None)
+    assert (zone._addresses, zone._names, zone._networks) == ({}, {}, {})
