@@ -17,9 +17,7 @@ from daoli.agent.names.zone import Zone
 ASKER = endpoint(2, "asker")
 
 
-def ask(
-    zone: Zone, name: str, kind: str = "A", asker: EndpointSpec = ASKER, **options: int
-) -> dns.message.Message | None:
+def ask(zone: Zone, name: str, kind: str = "A", **options: int) -> dns.message.Message | None:
     query = dns.message.make_query(name, kind, **options)  # type: ignore[arg-type]
     found = answer(zone, ASKER, query.to_wire())
     if found is None:

@@ -95,7 +95,8 @@ SOME = st.builds(
 @given(st.lists(SOME, max_size=12))
 def test_what_came_and_went_leaves_nothing(changes: list[EndpointSpec]) -> None:
     """After every endpoint has gone again, in whatever order they came, nothing is kept."""
-    zone, known = Zone(), {}
+    zone = Zone()
+    known: dict[str, EndpointSpec] = {}
     for change in changes:
         zone.changed(known.get(change.id), change)
         known[change.id] = change
