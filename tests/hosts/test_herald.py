@@ -8,6 +8,9 @@ from typing import cast
 from tests.hosts.rig import Rig
 
 from daoli.datapath import Datapath, DatapathError
+from daoli.hosts.mirror import Changed
+from daoli.hosts.move import Move
+from daoli.hosts.publication import Publication
 
 
 async def test_events_tell_of_routes_and_refusals(rig: Rig) -> None:
@@ -47,3 +50,21 @@ async def test_answers_of_the_gateway_are_not_refusals(rig: Rig) -> None:
         rig.punt(1, 3)
         rig.punt(1, 2)
         assert (await anext(subscription)).kind == "route.opened"
+
+
+async def test_moves_and_publications(rig: Rig) -> None:
+    """A published port is told by its id, and a move with where it is."""
+    port = Publication(id="p1", port=80, container="a" * 64, name="web", target_port=80)
+    move = Move(id="m1", container="a" * 64, name="web", source="h1", to="h2", created=1.0, updated=1.0)
+    done = move.model_copy(update={"state": "done"})
+    async with rig.events.subscribe() as subscription:
+        rig.fabric.changed(Changed(1, (), (), (), ((None, port),), ((None, move),)))
+        rig.fabric.changed(Changed(2, (), (), (), ((port, None),), ((move, done),)))
+        told = [await anext(subscription) for _ in range(4)]
+    assert [(event.kind, event.fields.get("publication"), event.fields.get("state")) for event in told] == [
+        ("publication.added", "p1", None),
+        ("move.added", None, "preparing"),
+        ("publication.removed", "p1", None),
+        ("move.changed", None, "done"),
+    ]
+    assert told[1].fields == {"move": "m1", "container": "web", "to": "h2", "state": "preparing", "detail": None}

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from tests.hosts.records import endpoint, entry, host, network
 
+from daoli.hosts.lease import Lease
+from daoli.hosts.move import Move, MovedAddress
+from daoli.hosts.publication import Publication
 from daoli.hosts.spec import EndpointSpec, HostSpec, NetworkSpec
-from daoli.hosts.stored import decode, encode
+from daoli.hosts.stored import decode, encode, key_of, spec_of
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,37 @@ def test_there_and_back(spec: HostSpec | NetworkSpec | EndpointSpec) -> None:
     key, value = entry(spec)
     assert encode(spec.record()) == value
     assert decode(key, value) == spec.record()
+
+
+@pytest.mark.parametrize(
+    ("key", "record"),
+    [
+        ("leases/10.1.0.9", Lease(ipv4="10.1.0.9", network="n1", host="h1", mac="02:42:0a:01:00:09")),
+        ("publications/p1", Publication(id="p1", port=80, container="a" * 64, name="web", target_port=8080)),
+        (
+            "moves/m1",
+            Move(
+                id="m1",
+                container="a" * 64,
+                name="web",
+                source="h1",
+                to="h2",
+                state="checking",
+                blueprint={"Env": ["A=b"], "Memory": 0},
+                addresses=(MovedAddress(network="n1", ipv4="10.1.0.9", mac="02:42:0a:01:00:09"),),
+                created=1.0,
+                updated=2.5,
+            ),
+        ),
+    ],
+)
+def test_own_text(key: str, record: Lease | Publication | Move) -> None:
+    """What routing need not know is stored as it is."""
+    assert key_of(record) == key
+    assert spec_of(record) is record
+    assert decode(key, encode(record)) == record
+    with pytest.raises(ValueError, match="another name"):
+        decode(f"{key}0", encode(record))
 
 
 @pytest.mark.parametrize("key", ["rules/1", "hosts", "hosts/", "inventory", ""])
