@@ -48,7 +48,7 @@ async def test_controller_that_refuses_the_hello() -> None:
         writer.close()
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        with pytest.raises(DatapathError, match="HELLO_FAILED"):
+        with pytest.raises(DatapathError, match="OFPHFC_EPERM"):
             await EmulatedSwitch(1).connect(*server.sockets[0].getsockname())
 
 
