@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from daoli.hosts.reports import Explanation, PlannedFlow
-from daoli.ofproto import decode
+from daoli.ofproto import FlowMod, decode, flow_text
 from daoli.routing.model import Endpoint
 from daoli.routing.policy import judge
 from daoli.routing.router import Router
@@ -46,9 +46,15 @@ def explain(
 
 
 def _flow_texts(data: bytes) -> Iterable[str]:
-    """Decode packed messages, each to a line as ``ovs-ofctl`` writes it."""
+    """Decode packed flow_mods, each to a line as `ovs-ofctl dump-flows` writes the flow that it adds."""
     at = 0
     while at < len(data):
         end = at + int.from_bytes(data[at + 2 : at + 4], "big")
-        yield str(decode(data[at:end]))
+        message = decode(data[at:end])
+        yield _flow(message) if isinstance(message, FlowMod) else str(message)
         at = end
+
+
+def _flow(mod: FlowMod) -> str:
+    timeouts = (mod.idle_timeout, mod.hard_timeout)
+    return flow_text(mod.table_id, mod.priority, mod.cookie, *timeouts, mod.flags, mod.match, mod.instructions)
