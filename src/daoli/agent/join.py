@@ -7,7 +7,7 @@ another one has too, since both were copied from one disk.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Never
 
@@ -55,7 +55,7 @@ def refusal(client: Client, error: Refused) -> str:
     return f"the controller at {client.url} refuses: {error}"
 
 
-def clash(hosts: list[Mapping[str, Any]], spec: HostSpec, *, joined: bool) -> str | None:
+def clash(hosts: Sequence[Mapping[str, Any]], spec: HostSpec, *, joined: bool) -> str | None:
     """Tell why a host cannot join beside those that there are; None if it can."""
     for other in hosts:
         where = f"{other['name']} at {other['address']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -179,7 +180,7 @@ class Leaving:
             return "kept the notes of what is not undone: say daoli agent --leave again"
         self.state.joined.clear()
         _remove(self.state.path.parent)
-        return f"removed {self.state.path.parent}"
+        return f"removed what was kept in {self.state.path.parent}"
 
 
 def _names(network: Mapping[str, Any]) -> list[str]:
@@ -189,5 +190,5 @@ def _names(network: Mapping[str, Any]) -> list[str]:
 def _remove(folder: Path) -> None:
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
+    with suppress(OSError):  # somebody keeps something there, or it is a mount point
         folder.rmdir()

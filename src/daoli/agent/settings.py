@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import socket
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -163,13 +161,8 @@ DOCTOR: Final = Program(
     name="daoli doctor",
     prefix=PREFIX,
     description="Checks each link of the chain from a container here to one on another host.",
-    epilog="Settings that are not given are those of the agent that runs here. Exit code 1: there is a problem.",
-    actions={"json": "print JSON"},
+    epilog=(
+        "Settings that are not given are those of the agent that runs here. -o json prints JSON. "
+        "Exit code 1: there is a problem."
+    ),
 )
-
-
-def read(
-    program: Program[AgentSettings], arguments: Sequence[str], environment: Mapping[str, str] = os.environ
-) -> tuple[AgentSettings, frozenset[str]]:
-    """Put the settings together, and tell which actions are asked for. Raises `SettingError`."""
-    return program.read(arguments, environment)
