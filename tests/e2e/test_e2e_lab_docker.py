@@ -284,6 +284,24 @@ def test_real_programs(labs: Path) -> None:
         assert wait_until(lambda: host.docker(*healthy, check=False).returncode == 0, PATIENCE)
 
 
+def test_joined(labs: Path) -> None:
+    """A lab joins its hosts to its controller; a host that lost power comes back with its agent."""
+    with DockerLab.up(hosts=2, agent_flags=("--site", "rack"), state_dir=labs) as lab:
+        host = lab.hosts["h1"]
+        lab.wait_joined()
+        dpids = {known["name"]: known["dpid"] for known in lab.api.get("/hosts").body["hosts"]}
+        assert dpids == {name: f"{each.dpid:016x}" for name, each in lab.hosts.items()}
+        host.agent_kill()
+        assert not host.status()["agent"]
+        host.agent_start(*host.agent_flags() or ())
+        host.power_off()
+        host.boot()
+        assert host.status()["agent"]
+        assert lab.api.get("/hosts/h1").body["site"] == "rack"
+        host.agent_stop()
+        assert not host.agent.runs
+
+
 def test_wrong_kind(labs: Path) -> None:
     """A lab without Docker is not taken for one with it."""
     with Lab.create("plain", hosts=1, endpoints=0, controller="", state_dir=labs):

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from daoli.lab.docker_host import CONTROLLER_URL
 from daoli.lab.docker_lab import DockerLab, open_lab
 from daoli.lab.errors import LabError, UsageError
 from daoli.lab.image import IMAGES, TOOLS
@@ -181,7 +182,8 @@ def status(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(found, indent=2))
         return 0
-    print(f"lab {lab.name} in {lab.path}, controller {lab.plan.controller or 'none'}")
+    controller = CONTROLLER_URL if lab.plan.docker else lab.plan.controller
+    print(f"lab {lab.name} in {lab.path}, controller {controller or 'none'}")
     for name, machine in found["machines"].items():
         if name not in lab.hosts:
             print(f"{name:<12} {'on' if machine['on'] else 'off'}")

@@ -22,7 +22,7 @@ from daoli.lab.fabric import MANAGEMENT, Fabric, Nic
 from daoli.lab.host import AddressBook, Host
 from daoli.lab.machine import SYSTEM_PATH
 from daoli.lab.plan import CONTROLLER_ADDRESS, OUTSIDE_ADDRESS, HostPlan, Plan
-from daoli.lab.processes import Process
+from daoli.lab.processes import Process, wait_until
 from daoli.lab.service import Service
 from daoli.lab.state import write_atomically
 
@@ -34,6 +34,9 @@ AGENT_SOCKET = "/run/daoli/agent.sock"
 
 DOCKER_TIMEOUT = 60.0
 """Seconds for a command of Docker's; most take less than one."""
+
+DRIVER_TIMEOUT = 10.0
+"""Seconds that dockerd waits for the agent when a host boots; then it starts without."""
 
 PING_TIMEOUT = 5.0
 
@@ -91,6 +94,9 @@ class DockerHost(Host):
         flags = self.agent_flags() if agent else None
         if flags is not None:
             self.agent_start(*flags, wait=False)
+            # An engine that finds no driver for a network of its asks again after 1, 2, 4 and 8 seconds.
+            with suppress(TimeoutError):
+                wait_until(lambda: listens(self.root(DRIVER_SOCKET)), DRIVER_TIMEOUT)
         self.dockerd_start()
         if flags is not None:
             self.agent.wait_ready()

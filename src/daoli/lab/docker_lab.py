@@ -71,10 +71,12 @@ class DockerLab(Lab):
         wanted = [find_image(each) for each in dict.fromkeys(("tools", *images))]
 
         def finish(lab: Self, report: Progress) -> None:
-            lab.add_images(*wanted)
-            report("images", "loaded")
-            if join:
-                lab.controller_start(*controller_flags)
+            with ThreadPoolExecutor(1) as starter:
+                started = starter.submit(lab.controller_start, *controller_flags) if join else None
+                lab.add_images(*wanted)
+                report("images", "loaded")
+            if started:
+                started.result()
                 lab.each_host(lambda host: host.agent_start(*agent_flags))
                 lab.wait_joined()
                 report("agents", "joined")
