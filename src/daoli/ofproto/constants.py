@@ -775,7 +775,7 @@ class MeterModFailedCode(Number):
     BAD_RATE = 6
     BAD_BURST = 7
     BAD_BAND = 8
-    BAD_BAND_TYPE = 9
+    BAD_BAND_VALUE = 9
     OUT_OF_METERS = 10
     OUT_OF_BANDS = 11
 
