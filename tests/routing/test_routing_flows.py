@@ -29,6 +29,7 @@ from daoli.routing.flows import (
     Kind,
     Priority,
     Table,
+    connection_cookie,
     pair_cookie,
     static_flows,
 )
@@ -52,6 +53,22 @@ WITHOUT_UPLINK = {
     ARP + "priority=10,arp,arp_op=1 actions=" + ARP_ANSWER,
     ARP + "priority=20,conj_id=1,arp actions=drop",
     ARP + "priority=30,arp,arp_spa=0.0.0.0 actions=drop",
+}
+GATEWAY = {
+    MAIN + "priority=60,arp,in_port=LOCAL actions=goto_table:1",
+    MAIN + "priority=60,ip,in_port=LOCAL,dl_dst=02:da:01:1e:00:01 actions=CONTROLLER:65535",
+}
+QUESTION = "dl_dst=02:da:01:1e:00:01,tp_dst=53 actions="
+NAMES = {
+    MAIN + "priority=106,udp,reg1=0," + QUESTION + "move:NXM_OF_IN_PORT[]->NXM_OF_ETH_DST[0..15],output:4",
+    MAIN + "priority=106,in_port=4,dl_src=02:da:01:1d:00:00/ff:ff:ff:ff:00:00 "
+    "actions=move:NXM_OF_ETH_SRC[0..15]->NXM_NX_REG0[0..15],set_field:02:da:01:1e:00:01->eth_src,output:NXM_NX_REG0[]",
+    MAIN + "priority=106,in_port=4,dl_dst=02:da:01:1c:00:00/ff:ff:ff:ff:00:00 "
+    "actions=move:NXM_OF_ETH_DST[0..15]->NXM_OF_IN_PORT[],set_field:02:da:01:1e:00:01->eth_dst,"
+    "set_field:0x1->reg1,resubmit(,0)",
+    MAIN + "priority=50,in_port=4 actions=drop",
+    MAIN + "priority=108,udp,reg1=0,in_port=LOCAL," + QUESTION + "set_field:0x1->reg1,resubmit(,0)",
+    MAIN + "priority=108,udp,reg1=0,in_port=7," + QUESTION + "set_field:0x1->reg1,resubmit(,0)",
 }
 UPLINK = {
     MAIN + "priority=50,in_port=7 actions=drop",
@@ -84,6 +101,7 @@ def same_bit() -> set[str]:
     return lines
 
 
+C = connection_cookie(3, 9)
 LIVE = {
     "forward": FORWARD.pack(
         0, pair_cookie(3, 9), 30, 5, b"\2\0\0\0\0\1", b"\n\0\0\2", b"\n\0\0\3", UPLINK_MAC, b"\2\0\0\0\0\xbb", 7
@@ -91,6 +109,22 @@ LIVE = {
     "arrive": ARRIVE.pack(0, pair_cookie(3, 9), 30, 7, UPLINK_MAC, b"\n\0\0\3", b"\n\0\0\2", b"\2\0\0\0\0\1", 5),
     "deny": DENY.pack(0, DENY_COOKIE, 1, 5, b"\2\0\0\0\0\1", b"\n\0\0\2", b"\n\0\0\3"),
     "deny type": DENY_TYPE.pack(0, DENY_COOKIE, 60, 5, 0x86DD),
+    "forward tcp": flows.FORWARD_TCP.pack(
+        0, C, 30, 5, b"\2\0\0\0\0\1", b"\n\0\0\2", b"\n\0\0\3", 80, 4000, UPLINK_MAC, b"\2\0\0\0\0\xbb", 7
+    ),
+    "forward udp": flows.FORWARD_UDP.pack(
+        0, C, 30, 5, b"\2\0\0\0\0\1", b"\n\0\0\2", b"\n\0\0\3", 53, 4000, UPLINK_MAC, b"\2\0\0\0\0\xbb", 7
+    ),
+    "forward icmp": flows.FORWARD_PROTOCOL.pack(
+        0, C, 30, PortNo.LOCAL, b"\2\0\0\0\0\1", b"\n\0\0\2", b"\n\0\0\3", 1, UPLINK_MAC, b"\2\0\0\0\0\xbb", 7
+    ),
+    "arrive tcp": flows.ARRIVE_TCP.pack(
+        0, C, 30, 7, UPLINK_MAC, b"\n\0\0\3", b"\n\0\0\2", 80, 4000, b"\2\0\0\0\0\1", PortNo.LOCAL
+    ),
+    "arrive udp": flows.ARRIVE_UDP.pack(
+        0, C, 30, 7, UPLINK_MAC, b"\n\0\0\3", b"\n\0\0\2", 53, 4000, b"\2\0\0\0\0\1", 5
+    ),
+    "arrive icmp": flows.ARRIVE_PROTOCOL.pack(0, C, 30, 7, UPLINK_MAC, b"\n\0\0\3", b"\n\0\0\2", 1, b"\2\0\0\0\0\1", 5),
     "mute": MUTE.pack(0, DENY_COOKIE, 1, Priority.MUTE, 5),
 }
 LIVE_TEXTS = {
@@ -109,6 +143,36 @@ LIVE_TEXTS = {
         "priority=90,ip,in_port=5,dl_src=02:00:00:00:00:01,nw_src=10.0.0.2,nw_dst=10.0.0.3 actions=drop"
     ),
     "deny type": "cookie=0xda01030000000000, table=0, hard_timeout=60, priority=90,ipv6,in_port=5 actions=drop",
+    "forward tcp": (
+        "cookie=0xda01040300000009, table=0, idle_timeout=30, send_flow_rem "
+        "priority=104,tcp,in_port=5,dl_src=02:00:00:00:00:01,nw_src=10.0.0.2,nw_dst=10.0.0.3,tp_src=80,tp_dst=4000 "
+        "actions=dec_ttl,set_field:02:00:00:00:00:aa->eth_src,set_field:02:00:00:00:00:bb->eth_dst,output:7"
+    ),
+    "forward udp": (
+        "cookie=0xda01040300000009, table=0, idle_timeout=30, send_flow_rem "
+        "priority=104,udp,in_port=5,dl_src=02:00:00:00:00:01,nw_src=10.0.0.2,nw_dst=10.0.0.3,tp_src=53,tp_dst=4000 "
+        "actions=dec_ttl,set_field:02:00:00:00:00:aa->eth_src,set_field:02:00:00:00:00:bb->eth_dst,output:7"
+    ),
+    "forward icmp": (
+        "cookie=0xda01040300000009, table=0, idle_timeout=30, send_flow_rem "
+        "priority=104,icmp,in_port=LOCAL,dl_src=02:00:00:00:00:01,nw_src=10.0.0.2,nw_dst=10.0.0.3 "
+        "actions=dec_ttl,set_field:02:00:00:00:00:aa->eth_src,set_field:02:00:00:00:00:bb->eth_dst,output:7"
+    ),
+    "arrive tcp": (
+        "cookie=0xda01040300000009, table=0, idle_timeout=30, "
+        "priority=104,tcp,in_port=7,dl_dst=02:00:00:00:00:aa,nw_src=10.0.0.3,nw_dst=10.0.0.2,tp_src=80,tp_dst=4000 "
+        "actions=dec_ttl,set_field:02:da:01:1e:00:01->eth_src,set_field:02:00:00:00:00:01->eth_dst,LOCAL"
+    ),
+    "arrive udp": (
+        "cookie=0xda01040300000009, table=0, idle_timeout=30, "
+        "priority=104,udp,in_port=7,dl_dst=02:00:00:00:00:aa,nw_src=10.0.0.3,nw_dst=10.0.0.2,tp_src=53,tp_dst=4000 "
+        "actions=dec_ttl,set_field:02:da:01:1e:00:01->eth_src,set_field:02:00:00:00:00:01->eth_dst,output:5"
+    ),
+    "arrive icmp": (
+        "cookie=0xda01040300000009, table=0, idle_timeout=30, "
+        "priority=104,icmp,in_port=7,dl_dst=02:00:00:00:00:aa,nw_src=10.0.0.3,nw_dst=10.0.0.2 "
+        "actions=dec_ttl,set_field:02:da:01:1e:00:01->eth_src,set_field:02:00:00:00:00:01->eth_dst,output:5"
+    ),
     "mute": "cookie=0xda01030000000000, table=0, hard_timeout=1, priority=30,in_port=5 actions=drop",
 }
 
@@ -121,6 +185,17 @@ def test_static_flows() -> None:
 def test_static_flows_without_uplink() -> None:
     """Without an uplink the flows that speak of it are left out, and the rest stay as they are."""
     assert {text(flow) for flow in static_flows(None, bytes(6))} == WITHOUT_UPLINK | same_bit()
+
+
+def test_static_flows_of_a_gateway() -> None:
+    """A host that is a way out hears its own stack; one with an agent for names shows it the questions."""
+    always = WITHOUT_UPLINK | UPLINK | same_bit()
+    assert {text(flow) for flow in static_flows(7, UPLINK_MAC, gateway=True)} == always | GATEWAY
+    listed = [text(flow) for flow in static_flows(7, UPLINK_MAC, gateway=True, names=4)]
+    assert set(listed) == always | GATEWAY | NAMES
+    assert len(listed) == 82
+    alone = {line for line in NAMES if "in_port=7" not in line}
+    assert {text(flow) for flow in static_flows(None, bytes(6), names=4)} == WITHOUT_UPLINK | same_bit() | alone
 
 
 @pytest.mark.parametrize("name", LIVE)
@@ -159,6 +234,7 @@ def test_ovs_reads_static_flows() -> None:
     """Open vSwitch reads our static flows as the same text that an operator is shown."""
     some = [flow for flow in static_flows(7, UPLINK_MAC) if flow.priority != ArpPriority.OWN_ADDRESS]
     some += [flow for flow in static_flows(7, UPLINK_MAC) if flow.priority == ArpPriority.OWN_ADDRESS][:4]
+    some += static_flows(7, UPLINK_MAC, gateway=True, names=4)[74:]
     for flow in some:
         assert normal(as_ovs_prints(flow.encode())) == normal(text(flow))
 
@@ -166,7 +242,7 @@ def test_ovs_reads_static_flows() -> None:
 @pytest.mark.ovs
 def test_ovs_accepts_the_texts(tmp_path: Path) -> None:
     """Every text of ours is one that `ovs-ofctl` takes as a flow."""
-    lines = [*sorted(WITHOUT_UPLINK | UPLINK | same_bit()), *LIVE_TEXTS.values()]
+    lines = [*sorted(WITHOUT_UPLINK | UPLINK | GATEWAY | NAMES | same_bit()), *LIVE_TEXTS.values()]
     file = tmp_path / "flows"
     file.write_text("".join(f"{line.replace(', send_flow_rem ', ', send_flow_rem,')}\n" for line in lines))
     command = ["ovs-ofctl", "-O", "OpenFlow13", "parse-flows", str(file)]
@@ -183,6 +259,7 @@ def test_pair_cookie(generation: int, route_id: int) -> None:
     """A cookie says whose it is, what for, which generation and which route, and is told by mask."""
     cookie = pair_cookie(generation, route_id)
     assert Cookie.parse(cookie) == (Kind.PAIR, generation, route_id)
+    assert Cookie.parse(connection_cookie(generation, route_id)) == (Kind.CONNECTION, generation, route_id)
     assert cookie & MAGIC_MASK == MAGIC << 48 == DENY_COOKIE & MAGIC_MASK == STATIC_COOKIE & MAGIC_MASK
     assert len({cookie & KIND_MASK, DENY_COOKIE & KIND_MASK, STATIC_COOKIE & KIND_MASK}) == 3
     assert cookie & COOKIE_ALL == cookie < 1 << 64
@@ -200,7 +277,8 @@ def test_foreign_cookie(cookie: int) -> None:
 
 def test_priorities() -> None:
     """What must win over what: no tags over routes over drops over restoring, and the guard over ARP from the LAN."""
-    assert Priority.TAGGED > Priority.PAIR > Priority.DENY > Priority.MUTE_UPLINK > Priority.UPLINK > Priority.GUARD
+    assert Priority.TAGGED > Priority.NOT_ASKED > Priority.NAMES > Priority.CONNECTION > Priority.PAIR
+    assert Priority.PAIR > Priority.DENY > Priority.MUTE_UPLINK > Priority.UPLINK > Priority.GUARD
     assert Priority.GUARD > Priority.ARP > Priority.MUTE > Priority.MISS
     assert ArpPriority.PROBE > ArpPriority.OWN_ADDRESS > ArpPriority.ANSWER > ArpPriority.MISS
     assert Table.MAIN < Table.ARP
@@ -209,7 +287,7 @@ def test_priorities() -> None:
 @given(st.integers(1, PortNo.MAX), st.binary(min_size=6, max_size=6))
 def test_static_flows_are_distinct(uplink: int, mac: bytes) -> None:
     """No two static flows of a host replace each other, and none ever ends by itself."""
-    listed = static_flows(uplink, mac)
+    listed = static_flows(uplink, mac, gateway=True, names=uplink - 1 or 2)
     assert len({(flow.table_id, flow.priority, frozenset(flow.match)) for flow in listed}) == len(listed)
     for flow in listed:
         assert (flow.cookie, flow.idle_timeout, flow.hard_timeout) == (STATIC_COOKIE, 0, 0)
@@ -223,7 +301,11 @@ def test_static_flows_are_made_once() -> None:
 
 # -- shapes
 
-SHAPES = [getattr(flows, name) for name in ("FORWARD", "ARRIVE", "DENY", "DENY_TYPE", "MUTE", "FORGET", "ENDED")]
+NAMES_OF_SHAPES = (
+    *("FORWARD", "ARRIVE", "DENY", "DENY_TYPE", "MUTE", "FORGET"),
+    *(f"{kind}_{protocol}" for kind in ("FORWARD", "ARRIVE") for protocol in ("TCP", "UDP", "PROTOCOL")),
+)
+SHAPES = [*(getattr(flows, name) for name in NAMES_OF_SHAPES), *flows.ENDINGS]
 
 
 def values_of(kind: type[Any]) -> st.SearchStrategy[Any]:

@@ -23,15 +23,17 @@ from daoli.ofproto import (
     GotoTable,
     Match,
     Output,
+    OutputReg,
     PortNo,
     RegMove,
+    ResubmitTable,
     SetField,
 )
 from daoli.ofproto.fields import FIELDS
 from daoli.ofproto.shapes import Shape
 from daoli.ofproto.wire import U8, U16, U32, U64, Ipv4, Mac
 from daoli.routing.model import ROUTER_MAC
-from daoli.routing.packet import ARP, IPV4
+from daoli.routing.packet import ARP, IPV4, TCP, UDP
 
 
 class Table(IntEnum):
@@ -51,10 +53,18 @@ class Priority(IntEnum):
     GUARD = 50
     """Whatever comes from the uplink, or from the host's own stack, and was not asked for."""
     UPLINK = 60
-    """Routed packets whose flow is missing at the destination: punted, and the flow is put back."""
+    """Routed packets whose flow is missing at the destination: punted, and the flow is put back. Likewise what the
+    host's own stack sends to containers, if the host is a way out."""
     MUTE_UPLINK = 70
+    """The uplink, or the host's own stack, over budget."""
     DENY = 90
     PAIR = 100
+    CONNECTION = 104
+    """One connection of a pair that goes another way than the pair does."""
+    NAMES = 106
+    """Questions to name servers, which the host's agent sees first."""
+    NOT_ASKED = 108
+    """Questions that are no container's."""
     TAGGED = 110
     """Frames with a VLAN tag: none of ours has one, and a match on IPv4 alone takes those with a tag too."""
 
@@ -74,6 +84,7 @@ class Kind(IntEnum):
     STATIC = 1
     PAIR = 2
     DENY = 3
+    CONNECTION = 4
 
 
 MAGIC: Final = 0xDA01
@@ -84,12 +95,27 @@ KIND_MASK: Final = 0xFFFF_FF << 40
 
 STATIC_COOKIE: Final = MAGIC << 48 | Kind.STATIC << 40
 DENY_COOKIE: Final = MAGIC << 48 | Kind.DENY << 40
-_PAIR_COOKIE: Final = MAGIC << 48 | Kind.PAIR << 40
+PAIR_COOKIE: Final = MAGIC << 48 | Kind.PAIR << 40
+CONNECTION_COOKIE: Final = MAGIC << 48 | Kind.CONNECTION << 40
+
+NAMES_PORT: Final = "dldns"
+"""Name of the OVS port behind which the host's agent answers questions for names, if it does."""
+ASKING_MAC: Final = bytes.fromhex("02da011e0000")
+"""Destination of a question on its way to the agent; the last two bytes are the container's port number."""
+ANSWER_MAC: Final = bytes.fromhex("02da011d0000")
+"""Source of the agent's answer; the last two bytes are the port to which it goes."""
+PASS_ON_MAC: Final = bytes.fromhex("02da011c0000")
+"""Destination of a question that the agent does not answer; the last two bytes are the port where it came from."""
 
 
 def pair_cookie(generation: int, route_id: int) -> int:
     """Build the cookie of a pair route's flows: magic 16 | kind 8 | generation 8 | route id 32."""
-    return _PAIR_COOKIE | generation << 32 | route_id
+    return PAIR_COOKIE | generation << 32 | route_id
+
+
+def connection_cookie(generation: int, route_id: int) -> int:
+    """Build the cookie of a connection route's flows, laid out as a pair route's."""
+    return CONNECTION_COOKIE | generation << 32 | route_id
 
 
 class Cookie(NamedTuple):
@@ -108,6 +134,8 @@ class Cookie(NamedTuple):
 
 
 # -- live flows: shapes ----------------------------------------------------------------------------------------------
+
+_PORT_FIELDS: Final = {TCP: ("tcp_src", "tcp_dst"), UDP: ("udp_src", "udp_dst")}
 
 
 def _deliver(eth_src: bytes, eth_dst: bytes, port: int) -> tuple[ApplyActions, ...]:
@@ -172,6 +200,147 @@ class Arrive(NamedTuple):
             instructions=_deliver(ROUTER_MAC, self.new_dst, self.out_port),
             xid=self.xid,
         )
+
+
+class ForwardTcp(NamedTuple):
+    """A `Forward` of one TCP connection. Fragments have ports 0 here, since Open vSwitch sees them so."""
+
+    xid: U32
+    cookie: U64
+    idle_timeout: U16
+    in_port: U32
+    eth_src: Mac
+    ipv4_src: Ipv4
+    ipv4_dst: Ipv4
+    source_port: U16
+    destination_port: U16
+    new_src: Mac
+    new_dst: Mac
+    out_port: U32
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _forward_connection(self, TCP, self.source_port, self.destination_port)
+
+
+class ForwardUdp(ForwardTcp):
+    """A `Forward` of one UDP conversation."""
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _forward_connection(self, UDP, self.source_port, self.destination_port)
+
+
+class ForwardProtocol(NamedTuple):
+    """A `Forward` of one protocol that has no ports."""
+
+    xid: U32
+    cookie: U64
+    idle_timeout: U16
+    in_port: U32
+    eth_src: Mac
+    ipv4_src: Ipv4
+    ipv4_dst: Ipv4
+    protocol: U8
+    new_src: Mac
+    new_dst: Mac
+    out_port: U32
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _forward_connection(self, self.protocol)
+
+
+class ArriveTcp(NamedTuple):
+    """An `Arrive` of one TCP connection."""
+
+    xid: U32
+    cookie: U64
+    idle_timeout: U16
+    in_port: U32
+    eth_dst: Mac
+    ipv4_src: Ipv4
+    ipv4_dst: Ipv4
+    source_port: U16
+    destination_port: U16
+    new_dst: Mac
+    out_port: U32
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _arrive_connection(self, TCP, self.source_port, self.destination_port)
+
+
+class ArriveUdp(ArriveTcp):
+    """An `Arrive` of one UDP conversation."""
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _arrive_connection(self, UDP, self.source_port, self.destination_port)
+
+
+class ArriveProtocol(NamedTuple):
+    """An `Arrive` of one protocol that has no ports."""
+
+    xid: U32
+    cookie: U64
+    idle_timeout: U16
+    in_port: U32
+    eth_dst: Mac
+    ipv4_src: Ipv4
+    ipv4_dst: Ipv4
+    protocol: U8
+    new_dst: Mac
+    out_port: U32
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _arrive_connection(self, self.protocol)
+
+
+def _forward_connection(flow: ForwardTcp | ForwardProtocol, protocol: int, *ports: int) -> FlowMod:
+    return FlowMod(
+        cookie=flow.cookie,
+        idle_timeout=flow.idle_timeout,
+        priority=Priority.CONNECTION,
+        flags=FlowModFlags.SEND_FLOW_REM,
+        match=_connection_match(flow, protocol, *ports),
+        instructions=_deliver(flow.new_src, flow.new_dst, flow.out_port),
+        xid=flow.xid,
+    )
+
+
+def _connection_match(
+    flow: ForwardTcp | ForwardProtocol | EndedTcp | EndedProtocol, protocol: int, *ports: int
+) -> Match:
+    return Match(
+        in_port=flow.in_port,
+        eth_src=flow.eth_src,
+        eth_type=IPV4,
+        ipv4_src=flow.ipv4_src,
+        ipv4_dst=flow.ipv4_dst,
+        ip_proto=protocol,
+        **dict(zip(_PORT_FIELDS[protocol], ports, strict=True) if ports else ()),
+    )
+
+
+def _arrive_connection(flow: ArriveTcp | ArriveProtocol, protocol: int, *ports: int) -> FlowMod:
+    return FlowMod(
+        cookie=flow.cookie,
+        idle_timeout=flow.idle_timeout,
+        priority=Priority.CONNECTION,
+        match=Match(
+            in_port=flow.in_port,
+            eth_dst=flow.eth_dst,
+            eth_type=IPV4,
+            ipv4_src=flow.ipv4_src,
+            ipv4_dst=flow.ipv4_dst,
+            ip_proto=protocol,
+            **dict(zip(_PORT_FIELDS[protocol], ports, strict=True) if ports else ()),
+        ),
+        instructions=_deliver(ROUTER_MAC, flow.new_dst, flow.out_port),
+        xid=flow.xid,
+    )
 
 
 class Deny(NamedTuple):
@@ -288,6 +457,76 @@ class Ended(NamedTuple):
         )
 
 
+class EndedTcp(NamedTuple):
+    """The flow_removed of a `ForwardTcp` flow."""
+
+    xid: U32
+    cookie: U64
+    reason: U8
+    duration_sec: U32
+    duration_nsec: U32
+    idle_timeout: U16
+    packet_count: U64
+    byte_count: U64
+    in_port: U32
+    eth_src: Mac
+    ipv4_src: Ipv4
+    ipv4_dst: Ipv4
+    source_port: U16
+    destination_port: U16
+
+    def message(self) -> FlowRemoved:
+        """Build the message that this shape stands for."""
+        return _ended_connection(self, TCP, self.source_port, self.destination_port)
+
+
+class EndedUdp(EndedTcp):
+    """The flow_removed of a `ForwardUdp` flow."""
+
+    def message(self) -> FlowRemoved:
+        """Build the message that this shape stands for."""
+        return _ended_connection(self, UDP, self.source_port, self.destination_port)
+
+
+class EndedProtocol(NamedTuple):
+    """The flow_removed of a `ForwardProtocol` flow."""
+
+    xid: U32
+    cookie: U64
+    reason: U8
+    duration_sec: U32
+    duration_nsec: U32
+    idle_timeout: U16
+    packet_count: U64
+    byte_count: U64
+    in_port: U32
+    eth_src: Mac
+    ipv4_src: Ipv4
+    ipv4_dst: Ipv4
+    protocol: U8
+
+    def message(self) -> FlowRemoved:
+        """Build the message that this shape stands for."""
+        return _ended_connection(self, self.protocol)
+
+
+def _ended_connection(flow: EndedTcp | EndedProtocol, protocol: int, *ports: int) -> FlowRemoved:
+    return FlowRemoved(
+        cookie=flow.cookie,
+        priority=Priority.CONNECTION,
+        reason=flow.reason,
+        table_id=Table.MAIN,
+        duration_sec=flow.duration_sec,
+        duration_nsec=flow.duration_nsec,
+        idle_timeout=flow.idle_timeout,
+        hard_timeout=0,
+        packet_count=flow.packet_count,
+        byte_count=flow.byte_count,
+        match=_connection_match(flow, protocol, *ports),
+        xid=flow.xid,
+    )
+
+
 def _pair_match(in_port: int, eth_src: bytes, ipv4_src: bytes, ipv4_dst: bytes) -> Match:
     return Match(in_port=in_port, eth_src=eth_src, eth_type=IPV4, ipv4_src=ipv4_src, ipv4_dst=ipv4_dst)
 
@@ -299,6 +538,17 @@ DENY_TYPE: Final = Shape(DenyType)
 MUTE: Final = Shape(Mute)
 FORGET: Final = Shape(Forget)
 ENDED: Final = Shape(Ended)
+FORWARD_TCP: Final = Shape(ForwardTcp)
+FORWARD_UDP: Final = Shape(ForwardUdp)
+FORWARD_PROTOCOL: Final = Shape(ForwardProtocol)
+ARRIVE_TCP: Final = Shape(ArriveTcp)
+ARRIVE_UDP: Final = Shape(ArriveUdp)
+ARRIVE_PROTOCOL: Final = Shape(ArriveProtocol)
+ENDED_TCP: Final = Shape(EndedTcp)
+ENDED_UDP: Final = Shape(EndedUdp)
+ENDED_PROTOCOL: Final = Shape(EndedProtocol)
+ENDINGS: Final = (ENDED, ENDED_TCP, ENDED_UDP, ENDED_PROTOCOL)
+"""The flow_removed messages of routes, the most frequent first."""
 
 
 # -- static flows ----------------------------------------------------------------------------------------------------
@@ -308,33 +558,81 @@ _ARP_REQUEST: Final = 1
 _ARP_REPLY: Final = 2
 _VLAN_PRESENT: Final = 0x1000
 """OFPVID_PRESENT (7.2.3.7): with itself as the mask, a tag of any VLAN."""
+_DOMAIN: Final = 53
+_WHOLE_REGISTER: Final = 31
+"""Of `OutputReg`: 32 bits from bit 0 on."""
+_SAME_PORT: Final = 0xFFF8
+"""OFPP_IN_PORT in the 16 bits of a resubmit: the port that the packet says now."""
+_TO_CONTROLLER: Final = (ApplyActions((Output(PortNo.CONTROLLER, CML_NO_BUFFER),)),)
+_NOT_TAKEN: Final = (SetField.of(reg1=1), ResubmitTable(_SAME_PORT, Table.MAIN))
+"""Go on as if there were no agent to ask."""
 
 
 @lru_cache(maxsize=4096)
-def static_flows(uplink: int | None, uplink_mac: bytes) -> tuple[FlowMod, ...]:
+def static_flows(
+    uplink: int | None, uplink_mac: bytes, *, gateway: bool = False, names: int | None = None
+) -> tuple[FlowMod, ...]:
     """List the flows that a host holds whatever it does; without an uplink, those that need none.
 
-    They depend on nothing but the uplink's port number and MAC: not on how many containers the host has.
+    They depend on the uplink's port number and MAC, on whether the host is a way out, and on the number of port
+    `NAMES_PORT` if there is one: not on how many containers the host has.
     """
-    to_controller = (ApplyActions((Output(PortNo.CONTROLLER, CML_NO_BUFFER),)),)
     flows = [
-        _static(Table.MAIN, Priority.MISS, Match(), to_controller),
+        _static(Table.MAIN, Priority.MISS, Match(), _TO_CONTROLLER),
         _static(Table.MAIN, Priority.ARP, Match(eth_type=ARP), (GotoTable(Table.ARP),)),
         _static(Table.MAIN, Priority.GUARD, Match(in_port=PortNo.LOCAL)),
         _static(Table.MAIN, Priority.TAGGED, Match(vlan_vid=(_VLAN_PRESENT, _VLAN_PRESENT))),
         *_arp_flows(),
     ]
     if uplink is not None:
+        to_us = Match(in_port=uplink, eth_dst=uplink_mac, eth_type=IPV4)
         flows += [
             _static(Table.MAIN, Priority.GUARD, Match(in_port=uplink)),
-            _static(
-                Table.MAIN,
-                Priority.UPLINK,
-                Match(in_port=uplink, eth_dst=uplink_mac, eth_type=IPV4),
-                to_controller,
-            ),
+            _static(Table.MAIN, Priority.UPLINK, to_us, _TO_CONTROLLER),
         ]
+    if gateway:
+        to_containers = Match(in_port=PortNo.LOCAL, eth_dst=ROUTER_MAC, eth_type=IPV4)
+        flows += [
+            _static(Table.MAIN, Priority.UPLINK, to_containers, _TO_CONTROLLER),
+            _static(Table.MAIN, Priority.UPLINK, Match(in_port=PortNo.LOCAL, eth_type=ARP), (GotoTable(Table.ARP),)),
+        ]
+    if names is not None:
+        flows += _name_flows(uplink, names)
     return tuple(flows)
+
+
+def _name_flows(uplink: int | None, names: int) -> list[FlowMod]:
+    """Show each container's questions for names to the host's agent, which answers them or passes them on.
+
+    Ports' numbers travel in MACs, so that no flow here speaks of one container. What was passed on has 1 in reg1.
+    """
+    any_port = bytes.fromhex("ffffffff0000")
+    answers = Match(in_port=names, eth_src=(ANSWER_MAC, any_port))
+    passed_on = Match(in_port=names, eth_dst=(PASS_ON_MAC, any_port))
+    to_agent = (_move("nxm_of_in_port", "nxm_of_eth_dst", 16), Output(names))
+    to_asker = (
+        _move("nxm_of_eth_src", "reg0", 16),
+        SetField.of(eth_src=ROUTER_MAC),
+        OutputReg(ofs_nbits=_WHOLE_REGISTER, src=FIELDS["reg0"].header),
+    )
+    as_asked = (_move("nxm_of_eth_dst", "nxm_of_in_port", 16), SetField.of(eth_dst=ROUTER_MAC), *_NOT_TAKEN)
+    return [
+        _static(Table.MAIN, Priority.NAMES, _question(), (ApplyActions(to_agent),)),
+        _static(Table.MAIN, Priority.NAMES, answers, (ApplyActions(to_asker),)),
+        _static(Table.MAIN, Priority.NAMES, passed_on, (ApplyActions(as_asked),)),
+        _static(Table.MAIN, Priority.GUARD, Match(in_port=names)),
+        *(
+            _static(Table.MAIN, Priority.NOT_ASKED, _question(port), (ApplyActions(_NOT_TAKEN),))
+            for port in (PortNo.LOCAL, uplink)
+            if port is not None
+        ),
+    ]
+
+
+def _question(in_port: int | None = None) -> Match:
+    """Match a question for a name that the agent has not seen."""
+    port = {} if in_port is None else {"in_port": in_port}
+    return Match(**port, eth_dst=ROUTER_MAC, eth_type=IPV4, ip_proto=UDP, udp_dst=_DOMAIN, reg1=0)
 
 
 def _static(
@@ -380,9 +678,9 @@ def _arp_flows() -> tuple[FlowMod, ...]:
     )
 
 
-def _move(src: str, dst: str) -> RegMove:
-    """Copy a whole field to another of its size; by NXM headers, since those are what Open vSwitch reports back."""
-    return RegMove(FIELDS[src].bits, 0, 0, FIELDS[src].header, FIELDS[dst].header)
+def _move(src: str, dst: str, bits: int = 0) -> RegMove:
+    """Copy the lowest bits, or a whole field to another of its size; by the headers that Open vSwitch reports back."""
+    return RegMove(bits or FIELDS[src].bits, 0, 0, FIELDS[src].header, FIELDS[dst].header)
 
 
 def _arp_answer() -> tuple[Action, ...]:

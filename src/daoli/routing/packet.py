@@ -14,6 +14,8 @@ ARP: Final = 0x0806
 ICMP: Final = 1
 TCP: Final = 6
 UDP: Final = 17
+PROTOCOLS: Final = {ICMP: "icmp", TCP: "tcp", UDP: "udp"}
+"""Names of protocols, for REST and logs."""
 
 DEFAULT_TTL: Final = 64
 ETHERNET_HEADER: Final = 14
@@ -76,6 +78,24 @@ def ports(data: bytes, frame: Frame) -> tuple[int, int] | None:
     return _PORTS.unpack_from(data, at) if len(data) >= at + _PORTS.size else None
 
 
+def fragmented(frame: Frame) -> bool:
+    """Tell whether a frame is a fragment, be it the first one."""
+    return bool(frame.fragment & ~_DF)
+
+
+def is_error(data: bytes, frame: Frame) -> bool:
+    """Tell whether a frame begins an ICMP error about what its receiver had sent (RFC 1122, 3.2.2)."""
+    if frame.proto != ICMP or frame.fragment & _FRAGMENT_OFFSET:
+        return False
+    at = ETHERNET_HEADER + (frame.words & 0xF) * 4
+    quoted = at + _ICMP_HEADER.size
+    return (
+        len(data) >= quoted + _IPV4_HEADER.size
+        and data[at] in _ERRORS
+        and data[quoted + 12 : quoted + 16] == (frame.ipv4_dst)
+    )
+
+
 def forwarded(data: bytes, eth_dst: bytes, eth_src: bytes, hops: int) -> bytes:
     """Rewrite a frame as `hops` routers leave it: new MACs, TTL lowered, checksum updated (RFC 1624, eqn. 3).
 
@@ -116,6 +136,9 @@ _ECHO_REQUEST: Final = 8
 _QUERIES: Final = frozenset({_ECHO_REPLY, _ECHO_REQUEST, 13, 14, 15, 16, 17, 18})
 
 
+_ERRORS: Final = frozenset({3, 4, 5, 11, 12})
+
+
 def may_be_reported(data: bytes, frame: Frame) -> bool:
     """Tell whether an ICMP error may be sent about a frame (RFC 1122, 3.2.2).
 
@@ -147,7 +170,7 @@ def echo_reply(data: bytes, frame: Frame, *, eth_src: bytes, eth_dst: bytes) -> 
     start = ETHERNET_HEADER + (frame.words & 0xF) * 4
     end = ETHERNET_HEADER + frame.total_len
     icmp = data[start:end]
-    if frame.proto != ICMP or frame.fragment & ~_DF or len(data) < end:
+    if frame.proto != ICMP or fragmented(frame) or len(data) < end:
         return None
     if len(icmp) < _ICMP_HEADER.size or icmp[0] != _ECHO_REQUEST:
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from daoli.routing.model import Endpoint
+from daoli.routing.model import Endpoint, Network
 
 
 class Judgement(NamedTuple):
@@ -21,6 +21,15 @@ class Judgement(NamedTuple):
 
 SAME_NETWORK: Final = Judgement(allowed=True, reason="same network")
 DIFFERENT_NETWORKS: Final = Judgement(allowed=False, reason="different networks")
+
+
+OUTSIDE: Final = Judgement(allowed=True, reason="outside, by a host")
+INTERNAL: Final = Judgement(allowed=False, reason="internal network")
+
+
+def judge_outside(network: Network) -> Judgement:
+    """Decide whether a network's endpoints and the outside may talk, whoever begins."""
+    return INTERNAL if network.internal else OUTSIDE
 
 
 def judge(source: Endpoint, destination: Endpoint) -> Judgement:

@@ -8,8 +8,10 @@ known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from daoli.ofproto import PortNo
+from daoli.routing.flows import NAMES_PORT
 from daoli.routing.model import Endpoint, Host, Network
 
 
@@ -21,14 +23,18 @@ class PortInfo(NamedTuple):
     mac: bytes
 
 
+_NO_PORT: Final = PortInfo(0, "", bytes(6))
+
+
 class Switch:
     """The live half of a host: what its connected datapath reports.
 
     `uplink` is None while that port is missing; `uplink_mac` is the last one known, since the host goes on to send by
-    it while its datapath is not connected.
+    it while its datapath is not connected. `local_mac` is the MAC of port LOCAL, None while that is not known; `names`
+    is the number of the port behind which the agent answers questions for names.
     """
 
-    __slots__ = ("by_port", "connected", "dpid", "host", "ports", "uplink", "uplink_mac")
+    __slots__ = ("by_port", "connected", "dpid", "host", "local_mac", "names", "ports", "uplink", "uplink_mac")
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -38,6 +44,8 @@ class Switch:
         self.by_port: dict[int, Place] = {}
         self.uplink: int | None = None
         self.uplink_mac = bytes(6)
+        self.local_mac: bytes | None = None
+        self.names: int | None = None
 
 
 class Place:
@@ -56,6 +64,35 @@ class Place:
         self.port_no: int | None = None
 
 
+class Outside:
+    """An address outside all networks, as one host's LOCAL port leads to it: the other end of a route's `Place`."""
+
+    __slots__ = ("dpid", "gateway", "ipv4", "switch")
+
+    endpoint: Final = None
+
+    def __init__(self, switch: Switch, ipv4: bytes, gateway: bytes) -> None:
+        """`gateway` is the address by which the router speaks to it: that of the network which it talks to."""
+        self.switch = switch
+        self.dpid = switch.dpid
+        self.ipv4 = ipv4
+        self.gateway = gateway
+
+    @property
+    def mac(self) -> bytes:
+        """The MAC of port LOCAL; zeros while that is not known."""
+        return self.switch.local_mac or bytes(6)
+
+    @property
+    def port_no(self) -> int | None:
+        """LOCAL's number; None while its datapath is away."""
+        return None if self.switch.local_mac is None else PortNo.LOCAL
+
+
+End = Place | Outside
+"""Where a route begins or ends."""
+
+
 class View:
     """All records and their live halves, indexed by what a packet carries.
 
@@ -69,6 +106,8 @@ class View:
         self.endpoints: dict[str, Endpoint] = {}
         self.switches: dict[int, Switch] = {}
         self.by_ipv4: dict[bytes, Place] = {}
+        self.by_uplink: dict[bytes, Switch] = {}
+        """Switches by the last known MAC of their uplinks."""
         self._by_host: dict[str, dict[str, Place]] = {}
         self._subnets: dict[int, dict[int, Network]] = {}
 
@@ -84,7 +123,7 @@ class View:
             switch.host = host
         else:
             if old is not None:
-                del self.switches[old.dpid]
+                self._forget_switch(old.dpid)
             switch = self.switches[host.dpid] = Switch(host)
             for place in places.values():
                 place.switch, place.dpid = switch, host.dpid
@@ -92,10 +131,17 @@ class View:
 
     def remove_host(self, name: str) -> None:
         """Remove a host without endpoints (the inventory removes those first)."""
-        host = self.hosts.pop(name)
-        del self.switches[host.dpid]
+        self._forget_switch(self.hosts.pop(name).dpid)
         if self._by_host.pop(name):
             raise ValueError(f"host {name} still has endpoints")
+
+    def _forget_switch(self, dpid: int) -> None:
+        switch = self.switches.pop(dpid)
+        self._forget_uplink(switch)
+
+    def _forget_uplink(self, switch: Switch) -> None:
+        if self.by_uplink.get(switch.uplink_mac) is switch:
+            del self.by_uplink[switch.uplink_mac]
 
     def put_network(self, network: Network) -> None:
         """Add a network, or replace the one of that name."""
@@ -166,7 +212,9 @@ class View:
         """Take a datapath's whole port list: it is connected."""
         switch = self.switches[dpid]
         switch.connected = True
-        switch.ports = {port.name: port for port in ports}
+        known, switch.ports = switch.ports, {port.name: port for port in ports}
+        for name in known.keys() - switch.ports.keys():
+            self._resolve_port(switch, name, known[name])
         self._resolve(switch)
 
     def put_port(self, dpid: int, port: PortInfo) -> None:
@@ -183,14 +231,16 @@ class View:
         port = switch.ports.get(name)
         if port is not None and port.number == number:
             del switch.ports[name]
-            self._resolve_port(switch, name)
+            self._resolve_port(switch, name, port)
 
     def disconnect(self, dpid: int) -> None:
         """Forget a datapath's ports: nothing can be installed there."""
         switch = self.switches[dpid]
         switch.connected = False
+        known = switch.ports
         switch.ports = {}
-        self._resolve(switch)
+        for name in known:
+            self._resolve_port(switch, name, known[name])
 
     # -- the two halves meet -------------------------------------------------------------------------------------
 
@@ -198,12 +248,18 @@ class View:
         for name in {*switch.ports, *self._by_host[switch.host.name], switch.host.uplink}:
             self._resolve_port(switch, name)
 
-    def _resolve_port(self, switch: Switch, name: str) -> None:
+    def _resolve_port(self, switch: Switch, name: str, gone: PortInfo | None = None) -> None:
         port = switch.ports.get(name)
         if name == switch.host.uplink:
             switch.uplink = port.number if port else None
             if port is not None:
+                self._forget_uplink(switch)
                 switch.uplink_mac = port.mac
+                self.by_uplink[port.mac] = switch
+        if name == NAMES_PORT:
+            switch.names = port.number if port else None
+        if (port or gone or _NO_PORT).number == PortNo.LOCAL:
+            switch.local_mac = port.mac if port else None
         place = self._by_host[switch.host.name].get(name)
         if place is not None:
             self._attach(place, port)
