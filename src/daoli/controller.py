@@ -26,7 +26,7 @@ from daoli.hosts.inventory import Inventory
 from daoli.hosts.moves import Moves
 from daoli.logs import configure_logging
 from daoli.ofproto.shapes import PUNT
-from daoli.routing.flows import ENDED
+from daoli.routing.flows import ENDINGS
 from daoli.routing.router import Router, RouterSettings
 from daoli.routing.view import View
 from daoli.settings import SettingError, Settings, parse_tcp, read
@@ -59,7 +59,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         fabric = Fabric(view, router, events, loop.time)
         stack.push_async_callback(fabric.close)
         inventory.subscribe(fabric.changed)
-        channel = Channel(fabric, shapes=(PUNT, ENDED))
+        channel = Channel(fabric, shapes=(PUNT, *ENDINGS))
         stack.push_async_callback(channel.close)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(inventory.run(), name="inventory")

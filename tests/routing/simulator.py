@@ -30,10 +30,12 @@ from daoli.ofproto import (
     Match,
     Message,
     Output,
+    OutputReg,
     PacketInReason,
     PacketOut,
     PortNo,
     RegMove,
+    ResubmitTable,
     SetField,
     decode,
 )
@@ -41,6 +43,7 @@ from daoli.ofproto.fields import BY_KEY
 
 _ARP_PLACES = {"arp_op": (20, 2), "arp_sha": (22, 6), "arp_spa": (28, 4), "arp_tha": (32, 6), "arp_tpa": (38, 4)}
 _IP_PLACES = {"ip_proto": (23, 1), "ipv4_src": (26, 4), "ipv4_dst": (30, 4)}
+_PORT_NAMES = {6: ("tcp_src", "tcp_dst"), 17: ("udp_src", "udp_dst")}
 _ETHERNET_PLACES = {"eth_dst": (0, 6), "eth_src": (6, 6), "eth_type": (12, 2)}
 _TTL = 22
 
@@ -71,11 +74,25 @@ class Packet:
         if name == "vlan_vid":  # a tagged frame has the bit OFPVID_PRESENT (7.2.3.7), an untagged one has no bits
             tagged = self.frame[12:14] == b"\x81\x00"
             return 0x1000 | int.from_bytes(self.frame[14:16], "big") & 0xFFF if tagged else 0
+        if name in _PORT_NAMES.get(self.frame[23] if len(self.frame) > 23 else 0, ()):
+            return self._port(name)
         place = self._place(name)
         return None if place is None else int.from_bytes(self.frame[place[0] : place[0] + place[1]], "big")
 
+    def _port(self, name: str) -> int | None:
+        """Read a TCP or UDP port, as Open vSwitch does: 0 in every fragment."""
+        if self.frame[12:14] != b"\x08\x00":
+            return None
+        if int.from_bytes(self.frame[20:22], "big") & 0x3FFF:
+            return 0
+        at = 14 + (self.frame[14] & 0xF) * 4 + (0 if name.endswith("src") else 2)
+        return int.from_bytes(self.frame[at : at + 2], "big")
+
     def set(self, name: str, value: int) -> None:
         """Write a field."""
+        if name == "in_port":
+            self.in_port = value if value < 0xFF00 else value | 0xFFFF0000  # LOCAL in 16 bits (NXM_OF_IN_PORT)
+            return
         if name.startswith("reg"):
             self.registers[name] = value
             return
@@ -279,16 +296,28 @@ class SimulatedSwitch:
                 assert action.oxm.field is not None
                 packet.set(action.oxm.field.name, int.from_bytes(action.oxm.value, "big"))
             elif isinstance(action, RegMove):
-                source, target = BY_KEY[action.src >> 9], BY_KEY[action.dst >> 9]
-                assert (action.n_bits, action.src_ofs, action.dst_ofs) == (source.bits, 0, 0)
-                assert source.bits == target.bits
-                value = packet.get(_plain(source.name))
-                assert value is not None, f"this packet has no {source.name}"
-                packet.set(_plain(target.name), value)
+                self._move(packet, action)
+            elif isinstance(action, OutputReg):
+                assert (action.ofs_nbits, BY_KEY[action.src >> 9].name) == (31, "reg0")
+                out += self._output(packet, packet.registers.get("reg0", 0), flow)
+            elif isinstance(action, ResubmitTable):
+                assert action.in_port == 0xFFF8, "from the port that the packet says"
+                out += self._lookup(packet, action.table_id)
             else:
                 assert isinstance(action, Output), action
                 out += self._output(packet, action.port, flow)
         return out
+
+    @staticmethod
+    def _move(packet: Packet, action: RegMove) -> None:
+        source, target = BY_KEY[action.src >> 9], BY_KEY[action.dst >> 9]
+        assert (action.src_ofs, action.dst_ofs) == (0, 0)
+        assert action.n_bits <= min(source.bits, target.bits)
+        value = packet.get(_plain(source.name))
+        assert value is not None, f"this packet has no {source.name}"
+        bits = (1 << action.n_bits) - 1
+        kept = 0 if action.n_bits == target.bits else (packet.get(_plain(target.name)) or 0) & ~bits
+        packet.set(_plain(target.name), kept | value & bits)
 
     def _output(self, packet: Packet, port: int, flow: Flow | None) -> list[Sent | Punted]:
         if port == PortNo.CONTROLLER:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.routing.frames import ICMP, arp, echo, ipv4, see
+from tests.routing.frames import ICMP, TCP, UDP, arp, echo, ipv4, see
 from tests.routing.simulator import Arrival, SimulatedSwitch
-from tests.routing.world import Plan, Spot, World, host, plans, port_of, uplink_mac
+from tests.routing.world import NAMES, UPLINK, Plan, Spot, World, host, local_mac, network, plans, port_of, uplink_mac
 
-from daoli.ofproto import FlowRemovedReason
+from daoli.ofproto import FlowRemovedReason, PortNo
 from daoli.routing.flows import KIND_MASK, MAGIC, Kind
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.router import RouterSettings
@@ -268,3 +271,292 @@ def test_flows_get_lost(plan: Plan, data: st.DataObject) -> None:
             switch = data.draw(st.sampled_from(list(world.net.switches.values())))
             lose(switch, data.draw(st.integers(0, 50)), told=data.draw(st.booleans(), "told"))
             world.tell_removals()
+
+
+# -- the outside
+
+X = bytes((198, 51, 100, 7))
+"""Somebody outside."""
+
+
+def segment(source_port: int, destination_port: int) -> bytes:
+    """Make the first 20 bytes of TCP or UDP."""
+    return struct.pack("!HH16x", source_port, destination_port)
+
+
+def outward(
+    world: World, a: int, *, ttl: int = 64, proto: int = TCP, payload: bytes = segment(80, 4000), fragment: int = 0
+) -> list[Arrival]:
+    """Let an endpoint send to the outside."""
+    place = world.place(a)
+    frame = ipv4(place.mac, ROUTER_MAC, place.ipv4, X, ttl=ttl, proto=proto, payload=payload, fragment=fragment)
+    return world.send(a, frame)
+
+
+def inward(
+    world: World,
+    h: int,
+    b: int,
+    *,
+    ttl: int = 64,
+    proto: int = TCP,
+    payload: bytes = segment(4000, 80),
+    fragment: int = 0,
+    src: bytes = X,
+) -> list[Arrival]:
+    """Let a host send to an endpoint what came from the outside."""
+    dst = world.place(b).ipv4
+    frame = ipv4(local_mac(h), ROUTER_MAC, src, dst, ttl=ttl, proto=proto, payload=payload, fragment=fragment)
+    return world.send_from_host(h, frame)
+
+
+def check_left(arrivals: list[Arrival], h: int, ttl: int) -> None:
+    """Insist on one arrival, at a host's own stack."""
+    assert [(arrival.dpid, arrival.port) for arrival in arrivals] == [(host(h).dpid, PortNo.LOCAL)]
+    seen = see(arrivals[0].frame)
+    assert (seen.eth_dst, seen.eth_src, seen.ttl) == (local_mac(h), ROUTER_MAC, ttl)
+
+
+def check_entered(world: World, arrivals: list[Arrival], b: int, ttl: int) -> None:
+    """Insist on one arrival, at an endpoint."""
+    place = world.place(b)
+    assert [(arrival.dpid, arrival.port) for arrival in arrivals] == [(place.dpid, port_of(b))]
+    seen = see(arrivals[0].frame)
+    assert (seen.eth_dst, seen.eth_src, seen.ttl) == (place.mac, ROUTER_MAC, ttl)
+
+
+def test_to_the_outside_and_back() -> None:
+    """An endpoint's way out is its own host, one hop away, for all protocols; so is the way back."""
+    world = World(TWO_HOSTS, gateway=True)
+    check_left(outward(world, 1), 1, 63)
+    check_left(outward(world, 1, proto=UDP), 1, 63)
+    check_entered(world, inward(world, 1, 1), 1, 63)
+    assert world.net.punts == 1
+    (route,) = world.router.routes
+    assert (route.connection, route.outside) == (None, route.destination)
+
+
+def test_from_the_outside_to_its_own_host() -> None:
+    """What a host lets in to its own endpoint opens the same pair route, which the answer takes."""
+    world = World(ONE_HOST, gateway=True)
+    check_entered(world, inward(world, 0, 0), 0, 63)
+    check_left(outward(world, 0), 0, 63)
+    assert world.net.punts == 1
+
+
+@pytest.mark.parametrize("proto", [TCP, UDP, ICMP, 47])
+def test_from_the_outside_to_another_host(proto: int) -> None:
+    """What a host lets in to another's endpoint is answered by the host that let it in, though the pair leads out."""
+    world = World(TWO_HOSTS, gateway=True)
+    there, back = (segment(4000, 80), segment(80, 4000)) if proto in (TCP, UDP) else (echo(8), echo(0))
+    other = segment(81, 4000) if proto in (TCP, UDP) else segment(1, 1)
+    check_left(outward(world, 1, proto=UDP if proto != UDP else TCP), 1, 63)
+    check_entered(world, inward(world, 0, 1, proto=proto, payload=there), 1, 62)
+    for _ in range(2):
+        check_left(outward(world, 1, proto=proto, payload=back), 0, 62)
+        check_entered(world, inward(world, 0, 1, proto=proto, payload=there), 1, 62)
+    assert world.net.punts == 2
+    if proto in (TCP, UDP):
+        check_left(outward(world, 1, proto=proto, payload=other), 1, 63)
+    assert world.net.punts == 2
+
+
+def test_fragments_from_the_outside() -> None:
+    """All fragments of a pair of addresses take one way, there and back, for switches see no ports in them."""
+    world = World(TWO_HOSTS, gateway=True)
+    for fragment in (0x2000, 1, 0x2001):
+        check_entered(world, inward(world, 0, 1, proto=UDP, fragment=fragment), 1, 62)
+        check_left(outward(world, 1, proto=UDP, fragment=fragment), 0, 62)
+    assert world.net.punts == 1
+
+
+def test_connections_end_alone() -> None:
+    """Two connections of one pair are two routes, and either goes without the other."""
+    world = World(TWO_HOSTS, gateway=True)
+    inward(world, 0, 1)
+    inward(world, 0, 1, payload=segment(4001, 80))
+    one, other = world.router.routes
+    for switch in world.net.switches.values():
+        for flow in switch.with_cookie(one.id, 0xFFFFFFFF):
+            switch.remove(flow, FlowRemovedReason.IDLE_TIMEOUT)
+    world.tell_removals()
+    assert list(world.router.routes) == [other]
+    check_entered(world, inward(world, 0, 1), 1, 62)
+    assert world.net.punts == 3
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_connection_is_restored(lost: int) -> None:
+    """A host that lost its flows gets those of a connection again, by packets of either direction."""
+    world = World(TWO_HOSTS, gateway=True)
+    inward(world, 0, 1)
+    world.now += 5
+    world.net.switches[host(lost).dpid].flows = {f.key: f for f in world.static(host(lost).dpid)}
+    check_left(outward(world, 1), 0, 62)
+    world.now += 5
+    world.net.switches[host(lost).dpid].flows = {f.key: f for f in world.static(host(lost).dpid)}
+    check_entered(world, inward(world, 0, 1), 1, 62)
+    assert len(world.router.routes) == 1
+
+
+def test_connection_comes_in_elsewhere() -> None:
+    """A connection that enters by another host than before is answered there from then on."""
+    world = World(Plan((True, True, True), (Spot(0), Spot(1))), gateway=True)
+    for h in (0, 2, 0):
+        check_entered(world, inward(world, h, 1), 1, 62)
+        check_left(outward(world, 1), h, 62)
+        assert len(world.router.routes) == 1
+        assert not world.net.switches[host(2 - h).dpid].with_cookie(CONNECTIONS, KIND_MASK)
+
+
+CONNECTIONS = MAGIC << 48 | Kind.CONNECTION << 40
+
+
+@pytest.mark.parametrize("by_flows", [False, True])
+def test_traceroute_to_the_outside(*, by_flows: bool) -> None:
+    """The first hop on the way out is the network's gateway; the next ones are the host's own stack's to answer."""
+    world = World(ONE_HOST, gateway=True)
+    if by_flows:
+        outward(world, 0)
+    check_error(world, 0, outward(world, 0, ttl=1), TIME_EXCEEDED, world.place(0).gateway)
+    check_left(outward(world, 0, ttl=2), 0, 1)
+
+
+@pytest.mark.parametrize("by_flows", [False, True])
+def test_traceroute_from_the_outside(*, by_flows: bool) -> None:
+    """On the way in the first hop is the gateway of the network asked for, the next the endpoint's host."""
+    world = World(TWO_HOSTS, gateway=True)
+    if by_flows:
+        inward(world, 0, 1)
+    for ttl, router in ((1, world.place(1).gateway), (2, host(1).address)):
+        (arrival,) = inward(world, 0, 1, ttl=ttl)
+        assert (arrival.dpid, arrival.port) == (host(0).dpid, PortNo.LOCAL)
+        seen = see(arrival.frame)
+        assert (seen.payload[0], seen.ipv4_src, seen.ipv4_dst) == (TIME_EXCEEDED, router, X)
+    check_entered(world, inward(world, 0, 1, ttl=3), 1, 1)
+
+
+@pytest.mark.parametrize("h", [0, 1])
+def test_errors_from_the_outside(h: int) -> None:
+    """An ICMP error about what an endpoint has sent reaches it, from any host, and leaves no route."""
+    world = World(TWO_HOSTS, gateway=True)
+    place = world.place(1)
+    sent = ipv4(place.mac, ROUTER_MAC, place.ipv4, X)[14:42]
+    error = echo(TIME_EXCEEDED, sent, 0, 0)
+    check_entered(world, inward(world, h, 1, proto=ICMP, payload=error, src=bytes((203, 0, 113, 1))), 1, 64 - 2 + h)
+    assert len(world.router.routes) == 0
+    expired = inward(world, h, 1, proto=ICMP, payload=error, ttl=1, src=bytes((203, 0, 113, 1)))
+    assert expired == []
+
+
+def test_internal_network() -> None:
+    """An internal network has no way to the outside, nor from it, and both are told so."""
+    world = World(ONE_HOST, gateway=True)
+    world.view.put_network(replace(network(0), internal=True))
+    check_error(world, 0, outward(world, 0), DESTINATION_UNREACHABLE, world.place(0).gateway)
+    (arrival,) = inward(world, 0, 1)
+    assert (arrival.port, see(arrival.frame).payload[0]) == (PortNo.LOCAL, DESTINATION_UNREACHABLE)
+    check_delivery(world, 0, 1, 64, send(world, 0, 1))
+
+
+def test_no_way_out() -> None:
+    """A host that is no gateway says that the network is unreachable, and does not hear its own stack."""
+    world = World(ONE_HOST)
+    check_error(world, 0, outward(world, 0), DESTINATION_UNREACHABLE, world.place(0).gateway)
+    punts = world.net.punts
+    assert inward(world, 0, 0) == []
+    assert world.net.punts == punts
+
+
+@pytest.mark.parametrize("src", [bytes((10, 0, 0, 10)), bytes((10, 1, 0, 99)), bytes((127, 0, 0, 1)), bytes(4)])
+def test_host_does_not_speak_for_containers(src: bytes) -> None:
+    """What a host's own stack sends in the name of a network's address, or of nobody, is dropped unanswered."""
+    world = World(TWO_HOSTS, gateway=True)
+    assert inward(world, 0, 1, src=src) == []
+    frame = ipv4(local_mac(1), ROUTER_MAC, X, world.place(1).ipv4)
+    assert world.send_from_host(0, frame) == []
+
+
+def test_outside_packet_by_the_wire() -> None:
+    """What the LAN sends from the outside to an endpoint is dropped unless a host that is a gateway has sent it."""
+    world = World(TWO_HOSTS, gateway=True)
+    for mac in (bytes.fromhex("0200deadbeef"), uplink_mac(1)):
+        frame = ipv4(mac, uplink_mac(1), X, world.place(1).ipv4, proto=TCP, payload=segment(4000, 80))
+        assert world.net.send(host(1).dpid, UPLINK, frame) == []
+    frame = ipv4(uplink_mac(0), uplink_mac(1), X, world.place(1).ipv4, proto=TCP, payload=segment(4001, 80))
+    check_entered(world, world.net.send(host(1).dpid, UPLINK, frame), 1, 63)
+
+
+def test_host_finds_containers() -> None:
+    """A host's own stack is answered when it asks for a container's MAC, and when it pings the gateway."""
+    world = World(ONE_HOST, gateway=True)
+    asked = arp(1, local_mac(0), host(0).address, bytes(6), world.place(0).ipv4)
+    (arrival,) = world.send_from_host(0, asked)
+    assert (arrival.port, arrival.frame[22:28]) == (PortNo.LOCAL, ROUTER_MAC)
+    ping = ipv4(local_mac(0), ROUTER_MAC, X, world.place(0).gateway, proto=ICMP, payload=echo(8))
+    (arrival,) = world.send_from_host(0, ping)
+    assert (arrival.port, see(arrival.frame).payload) == (PortNo.LOCAL, echo(0))
+    nobody = ipv4(local_mac(0), ROUTER_MAC, X, bytes((10, 0, 9, 9)))
+    (arrival,) = world.send_from_host(0, nobody)
+    assert see(arrival.frame).payload[:2] == bytes((DESTINATION_UNREACHABLE, 1))
+
+
+# -- names
+
+
+def question(world: World, a: int, dst: bytes) -> bytes:
+    """Make an endpoint's question to a name server."""
+    place = world.place(a)
+    return ipv4(place.mac, ROUTER_MAC, place.ipv4, dst, proto=UDP, payload=segment(4000, 53))
+
+
+def test_question_is_shown_to_the_agent() -> None:
+    """A question for a name goes to the agent, with the asker's port in its MAC, and to nobody else."""
+    world = World(TWO_HOSTS, gateway=True)
+    send(world, 0, 1)
+    punts = world.net.punts
+    for dst in (world.place(1).ipv4, X, world.place(0).gateway):
+        asked = question(world, 0, dst)
+        mac = bytes.fromhex("02da011e") + port_of(0).to_bytes(2, "big")
+        assert world.send(0, asked) == [Arrival(host(0).dpid, NAMES, mac + asked[6:])]
+    assert world.net.punts == punts
+
+
+def test_agents_answer() -> None:
+    """What the agent answers for a port goes there, from the router."""
+    world = World(TWO_HOSTS, gateway=True)
+    place = world.place(0)
+    source = bytes.fromhex("02da011d") + port_of(0).to_bytes(2, "big")
+    answer = ipv4(source, place.mac, X, place.ipv4, proto=UDP, payload=segment(53, 4000))
+    sent = answer[:6] + ROUTER_MAC + answer[12:]
+    assert world.net.send(host(0).dpid, NAMES, answer) == [Arrival(host(0).dpid, port_of(0), sent)]
+
+
+def test_agent_passes_on() -> None:
+    """A question that the agent does not answer goes on as if it had not been taken, first and later packets alike."""
+    world = World(TWO_HOSTS, gateway=True)
+    mac = bytes.fromhex("02da011c") + port_of(0).to_bytes(2, "big")
+    for _ in range(2):
+        passed_on = mac + question(world, 0, world.place(1).ipv4)[6:]
+        check_entered(world, world.net.send(host(0).dpid, NAMES, passed_on), 1, 62)
+        check_left(world.net.send(host(0).dpid, NAMES, mac + question(world, 0, X)[6:]), 0, 63)
+    assert world.net.punts == 2
+
+
+def test_agent_says_nothing_else() -> None:
+    """Whatever else comes out of the agent's port is dropped, ARP too; so are questions of the LAN."""
+    world = World(TWO_HOSTS, gateway=True)
+    for frame in (
+        question(world, 0, X),
+        arp(1, bytes(6), X, bytes(6), world.place(0).ipv4),
+        bytes(12) + b"\x86\xdd" + bytes(60),
+    ):
+        assert world.net.send(host(0).dpid, NAMES, frame) == []
+    assert world.net.send(host(0).dpid, UPLINK, question(world, 1, X)) == []
+    assert world.net.punts == 0
+
+
+def test_host_asks_a_container() -> None:
+    """A question of the host's own stack to a name server in a container is not shown to the agent."""
+    world = World(ONE_HOST, gateway=True)
+    check_entered(world, inward(world, 0, 0, proto=UDP, payload=segment(4000, 53)), 0, 63)

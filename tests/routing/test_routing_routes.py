@@ -104,7 +104,7 @@ class RoutesMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Without routes nothing is kept in any index."""
         self.table.take(self.live)
-        assert not [*self.table._by_id, *self.table._by_pair, *self.table._by_endpoint, *self.table._by_dpid]
+        assert not [*self.table._by_id, *self.table._by_key, *self.table._by_endpoint, *self.table._by_dpid]
 
 
 RoutesMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)

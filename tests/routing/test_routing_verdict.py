@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.routing.frames import ICMP, arp, ipv4
-from tests.routing.world import UPLINK, Plan, Spot, World, endpoint, host, port_of, punt, uplink_mac
+from tests.routing.frames import ICMP, TCP, UDP, arp, echo, ipv4
+from tests.routing.world import UPLINK, Plan, Spot, World, endpoint, host, local_mac, network, port_of, punt, uplink_mac
 
-from daoli.ofproto import PacketInReason
+from daoli.ofproto import PacketInReason, PortNo
 from daoli.routing.model import ROUTER_MAC
+from daoli.routing.packet import parse
 from daoli.routing.policy import DIFFERENT_NETWORKS, SAME_NETWORK
-from daoli.routing.verdict import Outcome, converse, decide, obstacle
+from daoli.routing.routes import Connection
+from daoli.routing.verdict import Outcome, connection_of, converse, decide, obstacle
+from daoli.routing.view import Outside
 
 # Endpoints 0 and 1 on host 0, 2 and 3 on host 1 (3 without its port), 4 on host 0 in another network,
 # 5 on host 2 whose uplink is missing.
@@ -117,16 +122,136 @@ def test_decide(world: World, case: Case) -> None:
     assert bool(case.problem) == bool(verdict.problem)
 
 
+X = bytes((198, 51, 100, 7))
+
+
+def in_from(
+    h: int, dst: bytes, *, src: bytes = X, mac: bytes | None = None, ttl: int = 64, error: bool = False
+) -> bytes:
+    """Make what a host's own stack sends, be it an ICMP error about what `dst` has sent."""
+    quoted = ipv4(MACS[0], ROUTER_MAC, dst, X)[14:42]
+    return ipv4(
+        local_mac(h) if mac is None else mac,
+        ROUTER_MAC,
+        src,
+        dst,
+        ttl=ttl,
+        proto=ICMP if error else TCP,
+        payload=echo(11, quoted) if error else struct.pack("!HH16x", 4000, 80),
+    )
+
+
+LOCAL = PortNo.LOCAL
+IN_OUT = Connection(TCP, 4000, 80)
+UP = ipv4(uplink_mac(1), uplink_mac(0), X, IPS[0], proto=TCP, payload=struct.pack("!HH16x", 4000, 80))
+OUT_BY_US = ipv4(uplink_mac(1), uplink_mac(0), IPS[2], X, proto=TCP, payload=struct.pack("!HH16x", 4000, 80))
+
+
+class OutsideCase(NamedTuple):
+    """A punt on host 0, which is a gateway, and what it is; ends are numbers of endpoints, or of hosts as "h0"."""
+
+    in_port: int
+    frame: bytes
+    outcome: Outcome
+    source: int | str | None = None
+    destination: int | str | None = None
+    connection: Connection | None = None
+    reason: int = PacketInReason.NO_MATCH
+
+
+OUTSIDE_CASES = {
+    "out": OutsideCase(P0, local(X), Outcome.FORWARD, 0, "h0"),
+    "out, TTL 1": OutsideCase(P0, local(X, ttl=1), Outcome.EXPIRED, 0),
+    "to the stack itself": OutsideCase(P0, local(bytes((127, 0, 0, 1))), Outcome.UNKNOWN_NETWORK, 0),
+    "out of an internal network": OutsideCase(P4, local(X, src=4), Outcome.DENIED, 4, "h0"),
+    "to nobody inside": OutsideCase(P0, local(bytes((10, 0, 9, 9))), Outcome.UNKNOWN_HOST, 0),
+    "in": OutsideCase(LOCAL, in_from(0, IPS[0]), Outcome.FORWARD, "h0", 0),
+    "in to another host": OutsideCase(LOCAL, in_from(0, IPS[2]), Outcome.FORWARD, "h0", 2, IN_OUT),
+    "in to a missing port": OutsideCase(LOCAL, in_from(0, IPS[3]), Outcome.UNREACHABLE, "h0", 3),
+    "in to a missing uplink": OutsideCase(LOCAL, in_from(0, IPS[5]), Outcome.UNREACHABLE, "h0", 5),
+    "in to an internal network": OutsideCase(LOCAL, in_from(0, IPS[4]), Outcome.DENIED, "h0", 4),
+    "in, TTL 1": OutsideCase(LOCAL, in_from(0, IPS[0], ttl=1), Outcome.EXPIRED, "h0"),
+    "in, INVALID_TTL": OutsideCase(
+        LOCAL, in_from(0, IPS[0]), Outcome.EXPIRED, "h0", None, None, PacketInReason.INVALID_TTL
+    ),
+    "in to nobody": OutsideCase(LOCAL, in_from(0, bytes((10, 0, 9, 9))), Outcome.UNKNOWN_HOST, "h0"),
+    "through": OutsideCase(LOCAL, in_from(0, bytes((8, 8, 8, 8))), Outcome.UNKNOWN_NETWORK),
+    "in to the gateway": OutsideCase(LOCAL, in_from(0, GATEWAY), Outcome.ANSWER, "h0"),
+    "in as an endpoint": OutsideCase(LOCAL, in_from(0, IPS[0], src=IPS[2]), Outcome.SPOOFED),
+    "in as nobody": OutsideCase(LOCAL, in_from(0, IPS[0], src=bytes(4)), Outcome.SPOOFED),
+    "in as a group": OutsideCase(LOCAL, in_from(0, IPS[0], src=bytes((224, 0, 0, 1))), Outcome.SPOOFED),
+    "in by another MAC": OutsideCase(LOCAL, in_from(0, IPS[0], mac=STRANGER), Outcome.SPOOFED),
+    "in, no IPv4": OutsideCase(LOCAL, bytes(60), Outcome.MALFORMED),
+    "error about what was sent": OutsideCase(LOCAL, in_from(0, IPS[0], error=True), Outcome.REPORT, "h0", 0),
+    "error for another host": OutsideCase(LOCAL, in_from(0, IPS[2], error=True), Outcome.REPORT, "h0", 2),
+    "let in by another host": OutsideCase(UPLINK, UP, Outcome.RESTORE, "h1", 0, IN_OUT),
+    "sent out by this host": OutsideCase(UPLINK, OUT_BY_US, Outcome.RESTORE, 2, "h0", IN_OUT),
+    "let in by a stranger": OutsideCase(UPLINK, ipv4(STRANGER, uplink_mac(0), X, IPS[0]), Outcome.STRAY),
+    "let in by itself": OutsideCase(UPLINK, ipv4(uplink_mac(0), uplink_mac(0), X, IPS[0]), Outcome.STRAY),
+    "let in for elsewhere": OutsideCase(UPLINK, ipv4(uplink_mac(1), uplink_mac(0), X, IPS[2]), Outcome.STRAY),
+    "let in as an endpoint": OutsideCase(
+        UPLINK, ipv4(uplink_mac(1), uplink_mac(0), bytes((10, 0, 9, 9)), IPS[0]), Outcome.STRAY
+    ),
+}
+
+
+@pytest.fixture(scope="module", name="open_world")
+def _open_world() -> World:
+    world = World(PLAN, gateway=True)
+    world.view.put_network(replace(network(1), internal=True))
+    return world
+
+
+@pytest.mark.parametrize("case", OUTSIDE_CASES.values(), ids=OUTSIDE_CASES)
+def test_decide_about_the_outside(open_world: World, case: OutsideCase) -> None:
+    """Each kind of packet from or to the outside has its outcome, with the ends that were found."""
+    verdict = decide(open_world.view, H0, punt(case.in_port, case.frame, case.reason))
+    assert verdict.outcome is case.outcome
+    for end, wanted in ((verdict.source, case.source), (verdict.destination, case.destination)):
+        if isinstance(wanted, str):
+            assert isinstance(end, Outside)
+            assert (end.switch.host.name, end.ipv4) == (wanted, X)
+        else:
+            assert end is (None if wanted is None else open_world.place(wanted))
+    assert verdict.connection == case.connection
+
+
 def test_every_outcome_is_tested() -> None:
-    """The table above leaves no outcome out."""
-    assert {case.outcome for case in CASES.values()} == set(Outcome)
+    """The tables above leave no outcome out."""
+    inside = {case.outcome for case in CASES.values()}
+    assert inside | {case.outcome for case in OUTSIDE_CASES.values()} == set(Outcome)
+
+
+def test_connection_of() -> None:
+    """A connection is told by its ports where Open vSwitch sees them, and by its protocol alone elsewhere."""
+    ports = struct.pack("!HH16x", 4000, 80)
+    for proto, fragment, payload, wanted in (
+        (TCP, 0, ports, (TCP, 4000, 80)),
+        (UDP, 0x4000, ports, (UDP, 4000, 80)),
+        (UDP, 0x2000, ports, (UDP, 0, 0)),
+        (UDP, 1, ports, (UDP, 0, 0)),
+        (TCP, 0, b"", (TCP, 0, 0)),
+        (ICMP, 0, ports, (ICMP, 0, 0)),
+    ):
+        data = ipv4(MACS[0], ROUTER_MAC, IPS[0], X, proto=proto, fragment=fragment, payload=payload)
+        frame = parse(data)
+        assert frame is not None
+        assert connection_of(data, frame) == wanted
+
+
+def test_no_local_port() -> None:
+    """A host whose port LOCAL is not known is no way out."""
+    world = World(PLAN, gateway=True)
+    world.view.remove_port(H0, "daoli", LOCAL)
+    verdict = decide(world.view, H0, punt(P0, local(X)))
+    assert (verdict.outcome, verdict.problem) == (Outcome.UNREACHABLE, "port LOCAL is not on host h0")
 
 
 def test_judgement_is_told(world: World) -> None:
     """A conversation's verdict says what policy said."""
     assert decide(world.view, H0, punt(P0, local(IPS[1]))).judgement is SAME_NETWORK
     assert decide(world.view, H0, punt(P0, local(IPS[4]))).judgement is DIFFERENT_NETWORKS
-    assert converse(world.place(0), world.place(1)).frame is None
+    assert converse(world.place(0), world.place(1), SAME_NETWORK).frame is None
 
 
 def test_obstacles() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Network
 from typing import NamedTuple
@@ -10,14 +10,15 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 from tests.routing.simulator import Arrival, Ethernet, Flow, Punted, SimulatedSwitch
 
-from daoli.ofproto import NO_BUFFER, PacketInReason
+from daoli.ofproto import NO_BUFFER, PacketInReason, PortNo
 from daoli.ofproto.shapes import Punt
-from daoli.routing.flows import static_flows
+from daoli.routing.flows import NAMES_PORT, static_flows
 from daoli.routing.model import Endpoint, Host, Network
 from daoli.routing.router import Answer, Router, RouterSettings, Write
 from daoli.routing.view import Place, PortInfo, View
 
 UPLINK = 1
+NAMES = 2
 
 
 class Spot(NamedTuple):
@@ -73,23 +74,31 @@ def uplink_mac(number: int) -> bytes:
     return bytes((2, 0, 0, 0, 0xFF, number))
 
 
+def local_mac(number: int) -> bytes:
+    """Give the MAC of a host's LOCAL port."""
+    return bytes((2, 0, 0, 0, 0xEE, number))
+
+
 def port_of(number: int) -> int:
     """Give the OpenFlow port number of an endpoint's port."""
     return 10 + number
 
 
 @lru_cache
-def static_of(uplink: int | None, mac: bytes) -> tuple[Flow, ...]:
+def static_of(uplink: int | None, mac: bytes, *, gateway: bool = False, names: int | None = None) -> tuple[Flow, ...]:
     """List the static flows of a datapath with that uplink, as its table holds them once it has read their bytes."""
     switch = SimulatedSwitch()
-    switch.write(b"".join(flow.encode() for flow in static_flows(uplink, mac)))
+    switch.write(b"".join(flow.encode() for flow in static_flows(uplink, mac, gateway=gateway, names=names)))
     return tuple(switch.flows.values())
 
 
 class World:
     """What a plan leads to, all datapaths connected and holding their static flows."""
 
-    def __init__(self, plan: Plan, settings: RouterSettings | None = None, now: float = 0.0) -> None:
+    def __init__(
+        self, plan: Plan, settings: RouterSettings | None = None, now: float = 0.0, *, gateway: bool = False
+    ) -> None:
+        """With `gateway` every host is a way to the outside, and answers questions for names at port `NAMES`."""
         self.plan = plan
         self.now = now
         self.view = View()
@@ -98,7 +107,7 @@ class World:
         for number in range(2):
             self.view.put_network(network(number))
         for number in range(len(plan.uplinks)):
-            self.view.put_host(host(number))
+            self.view.put_host(replace(host(number), gateway=gateway))
         for number, spot in enumerate(plan.spots):
             self.view.put_endpoint(endpoint(number, spot))
         for number, up in enumerate(plan.uplinks):
@@ -109,17 +118,19 @@ class World:
                 for n, spot in enumerate(plan.spots)
                 if spot.host == number and spot.up
             ]
+            if gateway:
+                ports += [PortInfo(PortNo.LOCAL, "daoli", local_mac(number)), PortInfo(NAMES, NAMES_PORT, bytes(6))]
             self.view.set_ports(dpid, ports)
             switch = self.net.switches[dpid] = SimulatedSwitch({port.number for port in ports})
             if up:
                 self.net.uplinks[dpid] = UPLINK
-            switch.flows = {flow.key: flow for flow in static_of(UPLINK if up else None, uplink_mac(number))}
+            switch.flows = {flow.key: flow for flow in self.static(dpid)}
         self.router = Router(self.view, settings or RouterSettings())
 
     def static(self, dpid: int) -> tuple[Flow, ...]:
         """List the static flows that a datapath should hold."""
         switch = self.view.switches[dpid]
-        return static_of(switch.uplink, switch.uplink_mac)
+        return static_of(switch.uplink, switch.uplink_mac, gateway=switch.host.gateway, names=switch.names)
 
     def place(self, number: int) -> Place:
         """Find an endpoint by its number."""
@@ -133,6 +144,12 @@ class World:
     def send(self, number: int, frame: bytes) -> list[Arrival]:
         """Let an endpoint send a frame; give what came out anywhere, and tell the router what ended."""
         arrivals = self.net.send(self.place(number).dpid, port_of(number), frame)
+        self.tell_removals()
+        return arrivals
+
+    def send_from_host(self, number: int, frame: bytes) -> list[Arrival]:
+        """Let a host's own stack send a frame."""
+        arrivals = self.net.send(host(number).dpid, PortNo.LOCAL, frame)
         self.tell_removals()
         return arrivals
 

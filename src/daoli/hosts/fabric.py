@@ -11,6 +11,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -36,13 +37,25 @@ from daoli.ofproto import (
     SetAsync,
 )
 from daoli.ofproto.shapes import Punt
-from daoli.routing.flows import FORGET, KIND_MASK, MAGIC, MAGIC_MASK, Cookie, Ended, Kind, static_flows
-from daoli.routing.model import Endpoint, Host, dpid_text, mac_text
-from daoli.routing.reconcile import Reconciler
+from daoli.routing.flows import (
+    CONNECTION_COOKIE,
+    FORGET,
+    KIND_MASK,
+    MAGIC,
+    MAGIC_MASK,
+    PAIR_COOKIE,
+    Cookie,
+    Ended,
+    EndedProtocol,
+    EndedTcp,
+)
+from daoli.routing.model import Endpoint, Host, dpid_text, ipv4_text, mac_text
+from daoli.routing.packet import PROTOCOLS, TCP, UDP
+from daoli.routing.reconcile import Reconciler, wanted_flows
 from daoli.routing.router import Router, Write
 from daoli.routing.routes import Route
 from daoli.routing.verdict import Outcome
-from daoli.routing.view import PortInfo, Switch, View
+from daoli.routing.view import End, PortInfo, Switch, View
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +96,8 @@ class Fabric:
         self._settled: set[int] = set()
         self._foreign: dict[int, int] = {}
         self._uplink_macs: dict[int, bytes] = {}
+        self._unclear: set[int] = set()
+        """Datapaths with flows to a host that has not connected yet."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._reports: OrderedDict[int, asyncio.Task[CutReport]] = OrderedDict()
 
@@ -113,7 +128,7 @@ class Fabric:
         """Act on what a datapath says of itself."""
         if type(message) is Punt:
             self._punted(datapath, message)
-        elif isinstance(message, Ended | FlowRemoved):
+        elif isinstance(message, Ended | EndedTcp | EndedProtocol | FlowRemoved):
             self._ended(datapath, message)
         elif isinstance(message, PacketIn):
             if (punt := Punt.of(message)) is not None:
@@ -159,7 +174,7 @@ class Fabric:
         elif answer.outcome is not Outcome.FORWARD and self.events.listening:
             self._herald.refused(switch, punt, answer)
 
-    def _ended(self, datapath: Datapath, message: Ended | FlowRemoved) -> None:
+    def _ended(self, datapath: Datapath, message: Ended | EndedTcp | EndedProtocol | FlowRemoved) -> None:
         route = self.router.removed(message)
         if route is not None:
             self._counts["routes_closed_total"] += 1
@@ -173,18 +188,23 @@ class Fabric:
             return  # the whole list is asked for when the datapath settles
         port = message.port
         place = self.view.place_at(switch, port.name)
-        before = (place.port_no if place else None, switch.uplink, switch.uplink_mac)
+        before = _special_ports(switch)
+        number, local_mac = place.port_no if place else None, switch.local_mac
         if message.reason == PortReason.DELETE:
             self.view.remove_port(dpid, port.name, port.port_no)
             self.router.forget_port(dpid, port.port_no)
         else:
             self.view.put_port(dpid, _port_info(port))
-        if place is not None and place.port_no != before[0]:
+        if place is not None and place.port_no != number:
             log.info("port", dpid=dpid_text(dpid), port=port.name, number=place.port_no, endpoint=place.endpoint.id)
             self._revoke(self.router.routes.of_endpoint(place.endpoint.id), "port changed")
         self._write(self.router.lift_denials(self._now()))
-        if (switch.uplink, switch.uplink_mac) != before[1:]:
-            log.warning("uplink_changed", dpid=dpid_text(dpid), number=switch.uplink, mac=mac_text(switch.uplink_mac))
+        if local_mac not in (None, switch.local_mac):
+            self._revoke(self._outward(dpid), "LOCAL changed")
+        if (now := _special_ports(switch)) != before:
+            if now[:2] != before[:2]:
+                mac = mac_text(switch.uplink_mac)
+                log.warning("uplink_changed", dpid=dpid_text(dpid), number=switch.uplink, mac=mac)
             self._settle_soon(datapath)
 
     # -- a datapath settles ----------------------------------------------------------------------------------------
@@ -230,8 +250,24 @@ class Fabric:
             adopted=repair.adopted,
             foreign=repair.foreign,
         )
+        self._unclear.discard(dpid)
+        if newly:
+            self._look_again()
+        if repair.unclear:
+            self._unclear.add(dpid)
         if newly:
             self.events.publish("host.connected", host=switch.host.name, dpid=dpid_text(dpid), adopted=repair.adopted)
+
+    def _look_again(self) -> None:
+        """Settle those once more whose flows may now be understood, since another host's uplink is known."""
+        for dpid in self._unclear:
+            if (datapath := self._datapaths.get(dpid)) is not None:
+                self._settle_soon(datapath)
+
+    def _outward(self, dpid: int) -> list[Route]:
+        """List the routes that lead to the outside by the host of this datapath."""
+        routes = self.router.routes.of_datapath(dpid)
+        return [route for route in routes if (outside := route.outside) is not None and outside.dpid == dpid]
 
     def _check_uplink(self, switch: Switch) -> None:
         """Cut the routes that lead by an uplink which is not what it was."""
@@ -273,13 +309,14 @@ class Fabric:
         left = [was for was, now in change.hosts if was is not None and (now is None or now.dpid != was.dpid)]
         for host in left:
             cut += self.router.routes.of_datapath(host.dpid)
+        cut += self._no_longer_outside(change)
         reports, dpids = self._revoke(cut, "inventory changed")
         for host in left:
             dpids.add(host.dpid)
             self._leave(host)
         self._write(self.router.lift_denials(self._now()))
         for was, now in change.hosts:
-            if now is None or (was is not None and (was.dpid, was.uplink) == (now.dpid, now.uplink)):
+            if now is None or (was is not None and _same_table(was, now)):
                 continue
             if (datapath := self._datapaths.get(now.dpid)) is not None:
                 self._settle_soon(datapath)
@@ -291,6 +328,23 @@ class Fabric:
             self._reports[change.revision] = task
             while len(self._reports) > _REPORTS_KEPT:
                 self._reports.popitem(last=False)
+
+    def _no_longer_outside(self, change: Changed) -> list[Route]:
+        """List the routes to the outside that a host no longer serves, or a network no longer allows or now holds."""
+        closed = {was.dpid for was, now in change.hosts if was is not None and now is not None and not now.gateway}
+        networks = [network for _, network in change.networks if network is not None]
+        if not closed and not networks:
+            return []
+        return [
+            route
+            for route in self.router.routes
+            if (outside := route.outside) is not None
+            and (
+                outside.dpid in closed
+                or any(IPv4Address(outside.ipv4) in network.subnet for network in networks)
+                or any(network.internal and network.gateway == outside.gateway for network in networks)
+            )
+        ]
 
     async def confirmed(self, revision: int) -> CutReport:
         """Wait until the datapaths have confirmed what the change of this revision cut, or failed to."""
@@ -360,7 +414,7 @@ class Fabric:
             connected=datapath is not None and host.dpid in self._settled,
             peer=datapath.peer if datapath else None,
             connected_seconds=self._now() - datapath.connected_at if datapath else None,
-            static_flows=len(static_flows(switch.uplink, switch.uplink_mac)) if datapath else 0,
+            static_flows=len(wanted_flows(switch)) if datapath else 0,
             live_routes=len(self.router.routes.of_datapath(host.dpid)),
             ports={port.name: port.number for port in switch.ports.values()},
             problems=tuple(self._problems(switch, datapath)),
@@ -394,9 +448,9 @@ class Fabric:
     async def routes(self) -> list[RouteReport]:
         """List live routes, with the counters that their datapaths hold now."""
         routes = list(self.router.routes)
-        dpids = {dpid for route in routes for dpid in route.dpids()}
+        kinds = {(d, PAIR_COOKIE if r.connection is None else CONNECTION_COOKIE) for r in routes for d in r.dpids()}
         counted: dict[tuple[int, bytes], tuple[int, int]] = {}
-        await asyncio.gather(*(self._count(dpid, counted) for dpid in dpids))
+        await asyncio.gather(*(self._count(dpid, cookie, counted) for dpid, cookie in kinds))
         reports = []
         async for route in _unhurried(routes):
             packets, size = counted.get((route.id, route.source.ipv4), (None, None))
@@ -408,18 +462,18 @@ class Fabric:
             )
         return reports
 
-    async def _count(self, dpid: int, counted: dict[tuple[int, bytes], tuple[int, int]]) -> None:
-        """Read the counters of the flows at routes' sources; a datapath that fails is left out."""
+    async def _count(self, dpid: int, cookie: int, counted: dict[tuple[int, bytes], tuple[int, int]]) -> None:
+        """Read the counters of one kind of flows at routes' sources; a datapath that fails is left out."""
         datapath = self._datapaths.get(dpid)
         if datapath is None:
             return
-        request = FlowStatsRequest(cookie=MAGIC << 48 | Kind.PAIR << 40, cookie_mask=KIND_MASK)
+        request = FlowStatsRequest(cookie=cookie, cookie_mask=KIND_MASK)
         try:
             async for part in datapath.multipart(request, FlowStatsReply, timeout=CONFIRM_TIMEOUT):
                 async for flow in _unhurried(part.flows):
-                    cookie, source = Cookie.parse(flow.cookie), flow.match.get("ipv4_src")
-                    if cookie is not None and source is not None and "eth_src" in flow.match:
-                        counted[cookie.route_id, source] = (flow.packet_count, flow.byte_count)
+                    found, source = Cookie.parse(flow.cookie), flow.match.get("ipv4_src")
+                    if found is not None and source is not None and "eth_src" in flow.match:
+                        counted[found.route_id, source] = (flow.packet_count, flow.byte_count)
         except (DatapathError, TimeoutError) as error:
             log.warning("counters_missing", dpid=dpid_text(dpid), error=str(error) or "no answer in time")
 
@@ -430,16 +484,37 @@ class Fabric:
         return explain(self.router, source, destination, protocol, port)
 
     def _report(self, route: Route) -> RouteReport:
+        source, destination, connection = route.source, route.destination, route.connection
+        has_ports = connection is not None and connection.protocol in (TCP, UDP)
         return RouteReport(
             id=route.id,
-            source=route.source.endpoint.id,
-            destination=route.destination.endpoint.id,
-            source_host=route.source.endpoint.host,
-            destination_host=route.destination.endpoint.host,
-            granularity="pair",
+            source=_id_of(source),
+            destination=_id_of(destination),
+            source_host=source.switch.host.name,
+            destination_host=destination.switch.host.name,
+            granularity="pair" if connection is None else "connection",
             reason=route.judgement.reason,
             age_seconds=self._now() - route.opened,
+            source_address=ipv4_text(source.ipv4),
+            destination_address=ipv4_text(destination.ipv4),
+            protocol=PROTOCOLS.get(connection.protocol, str(connection.protocol)) if connection else None,
+            source_port=connection.source_port if has_ports and connection else None,
+            destination_port=connection.destination_port if has_ports and connection else None,
         )
+
+
+def _special_ports(switch: Switch) -> tuple[int | None, bytes, int | None]:
+    """Give what a host's static flows depend on."""
+    return switch.uplink, switch.uplink_mac, switch.names
+
+
+def _same_table(was: Host, now: Host) -> bool:
+    """Tell whether two records of a host lead to the same static flows on the same datapath."""
+    return (was.dpid, was.uplink, was.gateway) == (now.dpid, now.uplink, now.gateway)
+
+
+def _id_of(end: End) -> str | None:
+    return end.endpoint.id if end.endpoint is not None else None
 
 
 async def _unhurried(items: Iterable[T]) -> AsyncIterator[T]:

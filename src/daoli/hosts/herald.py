@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from daoli.hosts.events import EventHub
 from daoli.hosts.mirror import Changed
@@ -12,7 +13,7 @@ from daoli.routing.model import ipv4_text
 from daoli.routing.router import Answer
 from daoli.routing.routes import Route
 from daoli.routing.verdict import Outcome, Verdict
-from daoli.routing.view import Place, Switch
+from daoli.routing.view import End, Switch
 
 
 class Herald:
@@ -26,9 +27,7 @@ class Herald:
         """Tell of a new route."""
         self.events.publish(
             "route.opened",
-            route=route.id,
-            source=route.source.endpoint.id,
-            destination=route.destination.endpoint.id,
+            **_route(route),
             reason=route.judgement.reason,
         )
 
@@ -36,9 +35,7 @@ class Herald:
         """Tell of a route that is over."""
         self.events.publish(
             "route.closed",
-            route=route.id,
-            source=route.source.endpoint.id,
-            destination=route.destination.endpoint.id,
+            **_route(route),
             why=why,
             seconds=round(self._now() - route.opened, 3),
         )
@@ -46,7 +43,7 @@ class Herald:
     def refused(self, switch: Switch, punt: Punt, answer: Answer) -> None:
         """Tell of a packet that was not passed on, and why."""
         verdict = answer.verdict
-        if verdict is None or verdict.outcome in (Outcome.ANSWER, Outcome.RESTORE):
+        if verdict is None or verdict.outcome in (Outcome.ANSWER, Outcome.REPORT, Outcome.RESTORE):
             return
         frame = verdict.frame
         self.events.publish(
@@ -79,5 +76,13 @@ def _reason(verdict: Verdict) -> str:
     return verdict.problem or verdict.outcome.value
 
 
-def _name_of(place: Place | None) -> str | None:
-    return place.endpoint.id if place is not None else None
+def _route(route: Route) -> dict[str, Any]:
+    """Name a route and its ends; who is outside has an address and no name."""
+    named = {"route": route.id, "source": _name_of(route.source), "destination": _name_of(route.destination)}
+    if (outside := route.outside) is not None:
+        named["address"] = ipv4_text(outside.ipv4)
+    return named
+
+
+def _name_of(place: End | None) -> str | None:
+    return place.endpoint.id if place is not None and place.endpoint is not None else None

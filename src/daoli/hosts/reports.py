@@ -34,10 +34,14 @@ class RouteReport:
     """A live route. Packets and bytes count what left each side's host; None when that host did not answer."""
 
     id: int
-    source: str
-    """Endpoint ids; the source is the one that opened the conversation (unknown after a restart: the lower address)."""
-    destination: str
+    source: str | None
+    """Endpoint ids, or null for who is outside; the source is the one that opened the conversation.
+
+    That is not known any more after a restart: then it is the lower address, or of a pair route the endpoint.
+    """
+    destination: str | None
     source_host: str
+    """Of who is outside, the host by whose LOCAL port it is reached."""
     destination_host: str
     granularity: str
     """``pair`` or ``connection``."""
@@ -48,6 +52,13 @@ class RouteReport:
     bytes: int | None = None
     packets_back: int | None = None
     bytes_back: int | None = None
+    source_address: str = ""
+    destination_address: str = ""
+    protocol: str | None = None
+    """Of a connection: ``tcp``, ``udp``, ``icmp``, or the protocol's number."""
+    source_port: int | None = None
+    """Of a TCP or UDP connection; 0 for fragments, which do not tell."""
+    destination_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,35 @@ Wrong ones go, missing static ones are put back, and flows that are not ours are
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from daoli.ofproto import FlowMod, FlowModCommand, FlowModFlags, FlowStats, Match
-from daoli.routing.flows import COOKIE_ALL, FORGET, STATIC_COOKIE, Arrive, Cookie, Forward, Kind, static_flows
+from daoli.ofproto import FlowMod, FlowModCommand, FlowModFlags, FlowStats, Match, Output, PortNo
+from daoli.routing.flows import (
+    COOKIE_ALL,
+    FORGET,
+    STATIC_COOKIE,
+    Arrive,
+    ArriveProtocol,
+    ArriveTcp,
+    ArriveUdp,
+    Cookie,
+    Forward,
+    ForwardProtocol,
+    ForwardTcp,
+    ForwardUdp,
+    Kind,
+    static_flows,
+)
 from daoli.routing.model import ROUTER_MAC
-from daoli.routing.policy import judge
+from daoli.routing.packet import TCP, UDP
+from daoli.routing.policy import Judgement, judge, judge_outside
 from daoli.routing.router import Router
-from daoli.routing.routes import BACK, FORTH, Route
-from daoli.routing.view import Place, Switch
+from daoli.routing.routes import BACK, FORTH, Connection, Route, key_of, selector
+from daoli.routing.view import End, Outside, Place, Switch
 
 _Key = tuple[int, int, frozenset[object]]
+_OTHER: Final = -1
+"""A protocol without ports."""
 
 
 class Repair(NamedTuple):
@@ -29,6 +47,45 @@ class Repair(NamedTuple):
     foreign: int
     ended: list[Route]
     """Routes of the table that this datapath no longer holds, at either end."""
+    unclear: bool = False
+    """Whether flows lead to an uplink that no host has yet: to be looked at again when another host has connected."""
+
+
+class _Ends(NamedTuple):
+    """Between whom a found flow is, and what of their packets it takes."""
+
+    source: End
+    destination: End
+    connection: Connection | None
+
+    def judgement(self) -> Judgement:
+        source, destination = self.source, self.destination
+        if isinstance(source, Place):
+            if isinstance(destination, Place):
+                return judge(source.endpoint, destination.endpoint)
+            return judge_outside(source.network)
+        assert isinstance(destination, Place)  # noqa: S101 (of two ends at most one is outside)
+        return judge_outside(destination.network)
+
+    def key(self) -> bytes:
+        return key_of(self.connection, self.source, self.destination)
+
+    def in_order(self) -> _Ends:
+        """Put that end first which may have opened the route: who is outside for a connection, else the lower address.
+
+        Of a pair route with the outside that is the endpoint.
+        """
+        source, destination, connection = self
+        if (source.endpoint is None) != (destination.endpoint is None):
+            turn = (connection is None) == (source.endpoint is None)
+        else:
+            turn = destination.ipv4 < source.ipv4
+        return _Ends(destination, source, connection.back() if connection else None) if turn else self
+
+
+def wanted_flows(switch: Switch) -> tuple[FlowMod, ...]:
+    """List the static flows that a datapath should hold."""
+    return static_flows(switch.uplink, switch.uplink_mac, gateway=switch.host.gateway, names=switch.names)
 
 
 class Reconciler:
@@ -38,12 +95,11 @@ class Reconciler:
         self._router = router
         self._switch = switch
         self._started = started
-        self._missing: dict[_Key, FlowMod] = {
-            _key(flow): flow for flow in static_flows(switch.uplink, switch.uplink_mac)
-        }
+        self._missing: dict[_Key, FlowMod] = {_key(flow): flow for flow in wanted_flows(switch)}
         self._writes: list[bytes] = []
         self._seen: set[tuple[int, int]] = set()
         self._stale = self._adopted = self._foreign = 0
+        self._unclear = False
 
     def take(self, flow: FlowStats) -> None:
         """Compare one flow."""
@@ -52,8 +108,8 @@ class Reconciler:
             self._foreign += 1
         elif cookie.kind == Kind.STATIC:
             self._take_static(flow)
-        elif cookie.kind == Kind.PAIR:
-            if self._take_pair(flow, cookie):
+        elif cookie.kind in (Kind.PAIR, Kind.CONNECTION):
+            if self._take_live(flow, cookie):
                 self._stale += 1
                 self._writes.append(FORGET.pack(0, flow.cookie, COOKIE_ALL))
         elif cookie.kind != Kind.DENY:  # those end by themselves
@@ -72,7 +128,9 @@ class Reconciler:
                 ended.append(route)
         self._router.routes.take(ended)
         writes = self._writes + [flow.encode() for flow in self._missing.values()]
-        return Repair(writes, len(self._missing), self._stale, self._adopted, self._foreign, ended)
+        return Repair(
+            writes, len(self._missing), self._stale, self._adopted, self._foreign, ended, unclear=self._unclear
+        )
 
     def _take_static(self, flow: FlowStats) -> None:
         wanted = self._missing.get(_key(flow))
@@ -93,21 +151,66 @@ class Reconciler:
             ).encode()
         )
 
-    def _take_pair(self, flow: FlowStats, cookie: Cookie) -> bool:
-        """Adopt a pair route's flow; True if it must go."""
-        src, dst = flow.match.get("ipv4_src"), flow.match.get("ipv4_dst")
-        source, destination = self._router.view.by_ipv4.get(src or b""), self._router.view.by_ipv4.get(dst or b"")
-        if source is None or destination is None or not judge(source.endpoint, destination.endpoint).allowed:
+    def _take_live(self, flow: FlowStats, cookie: Cookie) -> bool:
+        """Adopt a route's flow; True if it must go."""
+        connection = _connection_of(flow)
+        if (connection is None) != (cookie.kind == Kind.PAIR):
             return True
-        if source.switch is self._switch:
-            return self._take_forward(flow, cookie, source, destination)
-        if destination.switch is self._switch:
-            return self._take_arrival(flow, cookie, source, destination)
-        return True
+        ends = self._ends(flow, connection)
+        if ends is None:
+            return not self._may_become_clear(flow)
+        if not ends.judgement().allowed:
+            return True
+        if self._by_uplink(flow):
+            return self._take_arrival(flow, cookie, ends)
+        return self._take_forward(flow, cookie, ends)
 
-    def _take_forward(self, flow: FlowStats, cookie: Cookie, source: Place, destination: Place) -> bool:
+    def _by_uplink(self, flow: FlowStats) -> bool:
+        return self._switch.uplink is not None and flow.match.number("in_port") == self._switch.uplink
+
+    def _ends(self, flow: FlowStats, connection: Connection | None) -> _Ends | None:
+        """Find out between whom a flow is; None if that cannot be, or is not clear yet."""
+        view = self._router.view
+        src, dst = flow.match.get("ipv4_src") or b"", flow.match.get("ipv4_dst") or b""
+        source, destination = view.by_ipv4.get(src), view.by_ipv4.get(dst)
+        if source is not None and destination is not None:
+            return _Ends(source, destination, connection)
+        if source is not None:
+            outside = self._outside(dst, source.gateway, self._exit(flow))
+            return _Ends(source, outside, connection) if outside else None
+        if destination is not None:
+            # What arrives does not say where it was let in; nor does it matter here, where it arrives.
+            outside = self._outside(src, destination.gateway, self._switch, here=not self._by_uplink(flow))
+            return _Ends(outside, destination, connection) if outside else None
+        return None
+
+    def _outside(self, ipv4: bytes, gateway: bytes, switch: Switch | None, *, here: bool = True) -> Outside | None:
+        if switch is None or not ipv4 or self._router.view.network_of(ipv4) is not None:
+            return None
+        return Outside(switch, ipv4, gateway) if switch.host.gateway or not here else None
+
+    def _exit(self, flow: FlowStats) -> Switch | None:
+        """Find the host by whose LOCAL port a flow sends to the outside."""
+        if self._by_uplink(flow) or _output(flow) == PortNo.LOCAL:
+            return self._switch
+        return self._router.view.by_uplink.get(_eth_dst_set(flow))
+
+    def _may_become_clear(self, flow: FlowStats) -> bool:
+        """Tell whether a flow may lead to a host that has not connected yet, so that nobody knows its uplink's MAC."""
+        view = self._router.view
+        source = view.by_ipv4.get(flow.match.get("ipv4_src") or b"")
+        if source is None or self._by_uplink(flow) or _output(flow) != self._switch.uplink:
+            return False
+        away = any(switch.host.gateway and not switch.connected for switch in view.switches.values())
+        if away and view.network_of(flow.match["ipv4_dst"]) is None and _eth_dst_set(flow) not in view.by_uplink:
+            self._unclear = True
+            return True
+        return False
+
+    def _take_forward(self, flow: FlowStats, cookie: Cookie, ends: _Ends) -> bool:
+        source, destination = ends.source, ends.destination
         here, there = source.switch, destination.switch
-        if source.port_no is None or (here is there and destination.port_no is None):
+        if here is not self._switch or source.port_no is None or (here is there and destination.port_no is None):
             return True
         sent_to = _eth_dst_set(flow)
         if here is there:
@@ -116,9 +219,9 @@ class Reconciler:
             # Until the other host connects nobody knows its uplink's MAC: the flow is believed until then.
             way = (here.uplink_mac, there.uplink_mac if there.connected else sent_to, here.uplink or 0)
         head = (0, flow.cookie, flow.idle_timeout, source.port_no, source.mac, source.ipv4, destination.ipv4)
-        if not _same(flow, Forward(*head, *way).message()):
+        if not _same(flow, _FORWARDS[_kind(ends.connection)](*head, *selector(ends.connection), *way).message()):
             return True
-        route = self._adopt(cookie, source, destination)
+        route = self._adopt(cookie, ends)
         if route is None:
             return True
         direction = route.direction_from(source.ipv4)
@@ -128,32 +231,64 @@ class Reconciler:
             self._router.believe(route, there.dpid, sent_to)
         return False
 
-    def _take_arrival(self, flow: FlowStats, cookie: Cookie, source: Place, destination: Place) -> bool:
-        switch = self._switch
-        if switch.uplink is None or destination.port_no is None:
+    def _take_arrival(self, flow: FlowStats, cookie: Cookie, ends: _Ends) -> bool:
+        switch, source, destination = self._switch, ends.source, ends.destination
+        if destination.switch is not switch or switch.uplink is None or destination.port_no is None:
+            return True
+        if source.endpoint is not None and source.switch is switch:
             return True
         head = (0, flow.cookie, flow.idle_timeout, switch.uplink, switch.uplink_mac, source.ipv4, destination.ipv4)
-        if not _same(flow, Arrive(*head, destination.mac, destination.port_no).message()):
+        way = (destination.mac, destination.port_no)
+        if not _same(flow, _ARRIVALS[_kind(ends.connection)](*head, *selector(ends.connection), *way).message()):
             return True
-        route = self._router.routes.find(source.ipv4 + destination.ipv4)
+        route = self._router.routes.find(ends.key())
         return route is not None and (route.id, route.generation) != (cookie.route_id, cookie.generation)
 
-    def _adopt(self, cookie: Cookie, source: Place, destination: Place) -> Route | None:
+    def _adopt(self, cookie: Cookie, ends: _Ends) -> Route | None:
         """Find or make the route of a good flow; None if it belongs to another installation than the live one."""
         routes = self._router.routes
-        route = routes.find(source.ipv4 + destination.ipv4)
+        route = routes.find(ends.key())
         if route is not None:
             return route if (route.id, route.generation) == (cookie.route_id, cookie.generation) else None
         if routes.get(cookie.route_id) is not None:
             return None
-        first, second = sorted((source, destination), key=lambda place: place.ipv4)
-        route = Route(cookie.route_id, first, second, judge(first.endpoint, second.endpoint), self._started)
+        ends = ends.in_order()
+        first, second, connection = ends
+        route = Route(cookie.route_id, first, second, ends.judgement(), self._started, connection)
         route.generation = cookie.generation
         route.alive = 0
         route.installed = 0.0
         routes.add(route)
         self._adopted += 1
         return route
+
+
+_FORWARDS: Final = {None: Forward, TCP: ForwardTcp, UDP: ForwardUdp, _OTHER: ForwardProtocol}
+_ARRIVALS: Final = {None: Arrive, TCP: ArriveTcp, UDP: ArriveUdp, _OTHER: ArriveProtocol}
+
+
+def _kind(connection: Connection | None) -> int | None:
+    if connection is None:
+        return None
+    return connection.protocol if connection.protocol in (TCP, UDP) else _OTHER
+
+
+def _connection_of(flow: FlowStats) -> Connection | None:
+    """Read which connection a flow is limited to; None if it takes all of a pair."""
+    protocol = flow.match.number("ip_proto")
+    if protocol is None:
+        return None
+    name = "tcp" if protocol == TCP else "udp"
+    return Connection(protocol, flow.match.number(f"{name}_src") or 0, flow.match.number(f"{name}_dst") or 0)
+
+
+def _output(flow: FlowStats) -> int | None:
+    """Read to which port a flow sends; None if to none."""
+    for instruction in flow.instructions:
+        for action in getattr(instruction, "actions", ()):
+            if isinstance(action, Output):
+                return action.port
+    return None
 
 
 def _key(flow: FlowMod | FlowStats) -> _Key:

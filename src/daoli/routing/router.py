@@ -6,27 +6,36 @@ order, so that on each channel the flows stand before the packet that needs them
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from daoli.ofproto import FlowRemoved
+from daoli.ofproto import FlowRemoved, PortNo
 from daoli.ofproto.shapes import EMIT, Punt
 from daoli.routing.budget import Budget
 from daoli.routing.flows import (
     ARRIVE,
+    ARRIVE_PROTOCOL,
+    ARRIVE_TCP,
+    ARRIVE_UDP,
     COOKIE_ALL,
     DENY,
     DENY_COOKIE,
     DENY_TYPE,
     FORGET,
     FORWARD,
+    FORWARD_PROTOCOL,
+    FORWARD_TCP,
+    FORWARD_UDP,
     KIND_MASK,
     MUTE,
     Cookie,
     Ended,
+    EndedProtocol,
+    EndedTcp,
     Kind,
     Priority,
+    connection_cookie,
     pair_cookie,
 )
 from daoli.routing.model import ROUTER_MAC
@@ -47,9 +56,9 @@ from daoli.routing.packet import (
     icmp_error,
     may_be_reported,
 )
-from daoli.routing.routes import BACK, FORTH, Route, RouteTable
-from daoli.routing.verdict import Outcome, Verdict, decide
-from daoli.routing.view import Place, View
+from daoli.routing.routes import BACK, FORTH, Connection, Route, RouteTable, key_of, selector
+from daoli.routing.verdict import Outcome, Verdict, connection_of, decide, obstacle
+from daoli.routing.view import End, View
 
 Write = tuple[int, bytes]
 """A dpid, and whole messages for it."""
@@ -123,17 +132,19 @@ class Router:
     def punted(self, dpid: int, punt: Punt, now: float) -> Answer:
         """Answer a packet that a registered host's datapath punted."""
         port = (dpid, punt.in_port)
-        from_uplink = punt.in_port == self.view.switches[dpid].uplink
-        if not (self._uplink_punts if from_uplink else self._punts).take(port, now):
-            return Answer(None, None, None, self._mute(port, now, from_uplink=from_uplink))
+        shared = punt.in_port == self.view.switches[dpid].uplink or punt.in_port == PortNo.LOCAL
+        if not (self._uplink_punts if shared else self._punts).take(port, now):
+            return Answer(None, None, None, self._mute(port, now, shared=shared))
         verdict = decide(self.view, dpid, punt)
         outcome = verdict.outcome
         if outcome is Outcome.FORWARD or outcome is Outcome.RESTORE:
             answer = self._forward(verdict, punt, now)
         elif outcome is Outcome.EXPIRED:
-            answer = Answer(outcome, verdict, None, self._expired(verdict, punt, now, from_uplink=from_uplink))
+            answer = Answer(outcome, verdict, None, self._expired(verdict, dpid, punt, now))
         elif outcome is Outcome.ANSWER:
             answer = Answer(outcome, verdict, None, self._gateway(verdict, punt, now))
+        elif outcome is Outcome.REPORT:
+            answer = self._pass_on(verdict, punt.data, now)
         else:
             answer = Answer(outcome, verdict, None, self._refuse(verdict, dpid, punt, now))
         self.outcomes[answer.outcome or outcome] += 1
@@ -141,27 +152,58 @@ class Router:
 
     def _forward(self, verdict: Verdict, punt: Punt, now: float) -> Answer:
         source, destination, frame = verdict.source, verdict.destination, verdict.frame
-        assert source is not None and destination is not None and frame is not None and verdict.judgement is not None  # noqa: S101, PT018 (what these two outcomes carry)
+        judgement = verdict.judgement
+        assert source is not None and destination is not None and frame is not None and judgement is not None  # noqa: S101, PT018 (what these two outcomes carry)
+        if destination.endpoint is None and verdict.connection is None:
+            verdict, destination = self._by_entry(verdict, destination, connection_of(punt.data, frame))
+            if verdict.outcome is Outcome.UNREACHABLE:
+                return Answer(verdict.outcome, verdict, None, self._refuse(verdict, source.dpid, punt, now))
         hops = 1 if verdict.outcome is Outcome.RESTORE or source.dpid == destination.dpid else 2
         if frame.ttl <= hops:
             writes = self._time_exceeded(verdict, punt.data, destination.switch.host.address, now)
             return Answer(Outcome.EXPIRED, verdict._replace(outcome=Outcome.EXPIRED), None, writes)
-        route = self.routes.find(source.ipv4 + destination.ipv4)
+        route = self.routes.find(key_of(verdict.connection, source, destination))
         emit = EMIT.pack(0, destination.port_no, forwarded(punt.data, destination.mac, ROUTER_MAC, hops))
-        opened = None
+        opened, writes = None, []
+        if route is not None and route.connection is not None and not route.joins(source.dpid, destination.dpid):
+            _, writes = self.revoke([route])  # the same connection comes in by another host now
+            route = None
         if route is None:
-            route = opened = self.routes.open(source, destination, verdict.judgement, now)
+            route = opened = self.routes.open(source, destination, judgement, now, verdict.connection)
         elif route.alive == FORTH | BACK and now - route.installed < self.settings.grace:
             return Answer(verdict.outcome, verdict, None, [(destination.dpid, emit)])
         else:
             route.renew(now)
-        writes = self.flows_of(route)
+        writes += self.flows_of(route)
         writes.append((destination.dpid, emit))
         return Answer(verdict.outcome, verdict, opened, writes)
+
+    def _by_entry(self, verdict: Verdict, outside: End, connection: Connection) -> tuple[Verdict, End]:
+        """Let an endpoint's answer leave by the host that let the question in, if there is a route of it."""
+        assert verdict.source is not None  # noqa: S101 (the caller has checked)
+        route = self.routes.find(connection.key(verdict.source.ipv4, outside.ipv4))
+        entry = route.outside if route is not None else None
+        if entry is None:
+            return verdict, outside
+        problem = obstacle(verdict.source, entry)
+        outcome = Outcome.UNREACHABLE if problem else verdict.outcome
+        return verdict._replace(outcome=outcome, destination=entry, problem=problem, connection=connection), entry
+
+    def _pass_on(self, verdict: Verdict, data: bytes, now: float) -> Answer:
+        """Deliver an ICMP error from outside, at most at the rate of its receiver's port."""
+        source, destination, frame = verdict.source, verdict.destination, verdict.frame
+        assert source is not None and destination is not None and frame is not None  # noqa: S101, PT018 (what this outcome carries)
+        port_no, hops = destination.port_no, 1 if source.dpid == destination.dpid else 2
+        if port_no is None or frame.ttl <= hops or not self._icmp.take((destination.dpid, port_no), now):
+            return Answer(verdict.outcome, verdict, None, [])
+        emit = EMIT.pack(0, port_no, forwarded(data, destination.mac, ROUTER_MAC, hops))
+        return Answer(verdict.outcome, verdict, None, [(destination.dpid, emit)])
 
     def flows_of(self, route: Route) -> list[Write]:
         """Build all flows of a route; an end whose place is not live is left out."""
         a, b = route.source, route.destination
+        if route.connection is not None:
+            return self._connection_flows(route, route.connection)
         cookie, idle = pair_cookie(route.generation, route.id), self.settings.idle_timeout
         if a.dpid == b.dpid:
             back = FORWARD.pack(0, cookie, idle, b.port_no, b.mac, b.ipv4, a.ipv4, ROUTER_MAC, a.mac, a.port_no)
@@ -172,6 +214,27 @@ class Router:
             for here, there in ((b, a), (a, b))
             if here.port_no is not None and here.switch.uplink is not None
         ]
+
+    def _connection_flows(self, route: Route, connection: Connection) -> list[Write]:
+        a, b = route.source, route.destination
+        forward, arrive = _PACKERS.get(connection.protocol, _PROTOCOL_PACKERS)
+        head = (0, connection_cookie(route.generation, route.id), self.settings.idle_timeout)
+        writes = []
+        for here, there, way in ((b, a, connection.back()), (a, b, connection)):
+            switch, pair = here.switch, (here.ipv4, there.ipv4, *selector(way))
+            if here.port_no is None:
+                continue
+            if a.dpid == b.dpid:
+                flows = forward(*head, here.port_no, here.mac, *pair, ROUTER_MAC, there.mac, there.port_no)
+            elif switch.uplink is not None:
+                macs = (switch.uplink_mac, there.switch.uplink_mac)
+                from_there = (switch.uplink, switch.uplink_mac, there.ipv4, here.ipv4, *selector(way.back()))
+                flows = arrive(*head, *from_there, here.mac, here.port_no)
+                flows += forward(*head, here.port_no, here.mac, *pair, *macs, switch.uplink)
+            else:
+                continue
+            writes.append((here.dpid, flows))
+        return writes
 
     # -- what is not forwarded -----------------------------------------------------------------------------------
 
@@ -195,13 +258,12 @@ class Router:
             writes += self._report(kind, verdict.source, punt.data, verdict, verdict.source.gateway, now)
         return writes
 
-    def _expired(self, verdict: Verdict, punt: Punt, now: float, *, from_uplink: bool) -> list[Write]:
-        if verdict.source is None:
+    def _expired(self, verdict: Verdict, dpid: int, punt: Punt, now: float) -> list[Write]:
+        source = verdict.source
+        if source is None:
             return []
-        router = (
-            self.view.switches[verdict.destination.dpid].host.address if from_uplink and verdict.destination else None
-        )
-        return self._time_exceeded(verdict, punt.data, router or verdict.source.gateway, now)
+        router = source.gateway if source.dpid == dpid else self.view.switches[dpid].host.address
+        return self._time_exceeded(verdict, punt.data, router, now)
 
     def _time_exceeded(self, verdict: Verdict, data: bytes, router: bytes, now: float) -> list[Write]:
         assert verdict.source is not None  # noqa: S101 (the callers have one)
@@ -222,7 +284,7 @@ class Router:
         return [(source.dpid, EMIT.pack(0, source.port_no, reply))]
 
     def _report(
-        self, kind: Unreachable, source: Place, data: bytes, verdict: Verdict, router: bytes, now: float
+        self, kind: Unreachable, source: End, data: bytes, verdict: Verdict, router: bytes, now: float
     ) -> list[Write]:
         """Send an ICMP error about a packet into the port of its sender, at most at the port's rate."""
         frame = verdict.frame
@@ -233,24 +295,24 @@ class Router:
         error = icmp_error(kind, data, frame, eth_src=ROUTER_MAC, eth_dst=source.mac, ipv4_src=router)
         return [(source.dpid, EMIT.pack(0, source.port_no, error))]
 
-    def _mute(self, port: tuple[int, int], now: float, *, from_uplink: bool) -> list[Write]:
+    def _mute(self, port: tuple[int, int], now: float, *, shared: bool) -> list[Write]:
         """Stop hearing a port that is over its budget; once, since what it sent meanwhile is still on its way here."""
         self.over_budget += 1
         if self._muted.get(port, 0.0) > now:
             return []
         dpid, in_port = port
         self._muted[port] = now + self.settings.mute_timeout / 2
-        priority = Priority.MUTE_UPLINK if from_uplink else Priority.MUTE
+        priority = Priority.MUTE_UPLINK if shared else Priority.MUTE
         return [(dpid, MUTE.pack(0, DENY_COOKIE, self.settings.mute_timeout, priority, in_port))]
 
     # -- routes end ----------------------------------------------------------------------------------------------
 
-    def removed(self, message: Ended | FlowRemoved) -> Route | None:
+    def removed(self, message: Ended | EndedTcp | EndedProtocol | FlowRemoved) -> Route | None:
         """Take note of a flow_removed; return the route if that ended it."""
         cookie = Cookie.parse(message.cookie)
-        if cookie is None or cookie.kind != Kind.PAIR:
+        if cookie is None or cookie.kind not in (Kind.PAIR, Kind.CONNECTION):
             return None
-        ipv4_src = message.ipv4_src if isinstance(message, Ended) else message.match.get("ipv4_src")
+        ipv4_src = message.match.get("ipv4_src") if isinstance(message, FlowRemoved) else message.ipv4_src
         if ipv4_src is None:
             return None
         return self.routes.ended(cookie.route_id, cookie.generation, ipv4_src)
@@ -286,10 +348,19 @@ class Router:
 
 def forget(route: Route) -> bytes:
     """Build what deletes a route's flows on one datapath."""
-    return FORGET.pack(0, pair_cookie(route.generation, route.id), COOKIE_ALL)
+    build = pair_cookie if route.connection is None else connection_cookie
+    return FORGET.pack(0, build(route.generation, route.id), COOKIE_ALL)
 
 
-def _end(cookie: int, idle: int, here: Place, there: Place) -> bytes:
+_Packer = Callable[..., bytes]
+_PACKERS: Final[dict[int, tuple[_Packer, _Packer]]] = {
+    TCP: (FORWARD_TCP.pack, ARRIVE_TCP.pack),
+    UDP: (FORWARD_UDP.pack, ARRIVE_UDP.pack),
+}
+_PROTOCOL_PACKERS: Final = (FORWARD_PROTOCOL.pack, ARRIVE_PROTOCOL.pack)
+
+
+def _end(cookie: int, idle: int, here: End, there: End) -> bytes:
     """Build one end of a route between two hosts: what arrives `here` from `there`, and what `here` sends there."""
     switch = here.switch
     arrive = ARRIVE.pack(

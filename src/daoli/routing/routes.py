@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
+from daoli.routing.packet import TCP, UDP
 from daoli.routing.policy import Judgement
-from daoli.routing.view import Place
+from daoli.routing.view import End, Outside
 
 FORTH: Final = 1
 """Bit of `Route.alive`: the flow of the direction from source to destination is installed."""
 BACK: Final = 2
 """Bit of `Route.alive`: the flow of the direction from destination to source is installed."""
 
+_PORTS: Final = struct.Struct("!BHH")
 _ID_MASK: Final = 0xFFFFFFFF
 _GENERATION_MASK: Final = 0xFF
 
 
+class Connection(NamedTuple):
+    """What tells one connection from the others of a pair; ports are 0 where the protocol has none, or none to see."""
+
+    protocol: int
+    source_port: int = 0
+    destination_port: int = 0
+
+    def back(self) -> Connection:
+        """Describe the same connection as its destination sees it."""
+        return Connection(self.protocol, self.destination_port, self.source_port)
+
+    def key(self, ipv4_src: bytes, ipv4_dst: bytes) -> bytes:
+        """Name it among all the routes; pairs have shorter names."""
+        return ipv4_src + ipv4_dst + _PORTS.pack(*self)
+
+
+def key_of(connection: Connection | None, source: End, destination: End) -> bytes:
+    """Name what is between two ends: all of it, or one connection."""
+    if connection is None:
+        return source.ipv4 + destination.ipv4
+    return connection.key(source.ipv4, destination.ipv4)
+
+
+def selector(connection: Connection | None) -> tuple[int, ...]:
+    """Give the fields by which a connection's flows tell it from the others of its pair."""
+    if connection is None:
+        return ()
+    return connection[1:] if connection.protocol in (TCP, UDP) else connection[:1]
+
+
 class Route:
-    """The flows of one conversation. `source` is the endpoint that opened it."""
+    """The flows of one conversation. `source` is the end that opened it.
+
+    Without a `connection` it is a pair route: all of IPv4 between two addresses.
+    """
 
     __slots__ = (
         "_dpids",
         "alive",
+        "connection",
         "destination",
         "generation",
         "id",
@@ -33,13 +70,22 @@ class Route:
         "source",
     )
 
-    def __init__(self, route_id: int, source: Place, destination: Place, judgement: Judgement, now: float) -> None:
+    def __init__(
+        self,
+        route_id: int,
+        source: End,
+        destination: End,
+        judgement: Judgement,
+        now: float,
+        connection: Connection | None = None,
+    ) -> None:
         self.id = route_id
         self.generation = 0
         """Counts installations of the same route, so that a late flow_removed of an earlier one is told apart."""
         self.source = source
         self.destination = destination
         self.judgement = judgement
+        self.connection = connection
         self.opened = now
         self.installed = now
         self.alive = FORTH | BACK
@@ -47,11 +93,30 @@ class Route:
         a, b = source.dpid, destination.dpid
         self._dpids = (a,) if a == b else (a, b)
 
+    @property
+    def outside(self) -> Outside | None:
+        """The end that is no endpoint, if there is one."""
+        for end in (self.source, self.destination):
+            if isinstance(end, Outside):
+                return end
+        return None
+
+    def both_keys(self) -> tuple[bytes, bytes]:
+        """Give the names under which a packet of either direction finds this route."""
+        src, dst = self.pair[:4], self.pair[4:]
+        if self.connection is None:
+            return self.pair, dst + src
+        return self.connection.key(src, dst), self.connection.back().key(dst, src)
+
     def direction_from(self, ipv4_src: bytes) -> int:
         """Tell which direction a packet from this address goes in; 0 if it is neither end's."""
         if ipv4_src == self.source.ipv4:
             return FORTH
         return BACK if ipv4_src == self.destination.ipv4 else 0
+
+    def joins(self, dpid: int, other: int) -> bool:
+        """Tell whether this route is between these two datapaths, which may be one."""
+        return {dpid, other} == set(self._dpids)
 
     def dpids(self) -> tuple[int, ...]:
         """Name the datapaths that hold this route's flows, also when an endpoint's host has got another since."""
@@ -65,17 +130,17 @@ class Route:
 
 
 class RouteTable:
-    """Live routes by id, by address pair in either direction, by endpoint and by datapath."""
+    """Live routes by id, by what a packet of either direction carries, by endpoint and by datapath."""
 
     def __init__(self, first_id: int = 1) -> None:
         """Give out ids from `first_id` on; a random one keeps a restarted controller clear of its former ids."""
         self._next = first_id & _ID_MASK
         self._by_id: dict[int, Route] = {}
-        self._by_pair: dict[bytes, Route] = {}
+        self._by_key: dict[bytes, Route] = {}
         self._by_endpoint: dict[str, set[Route]] = {}
         self._by_dpid: dict[int, set[Route]] = {}
-        self.find = self._by_pair.get
-        """`find(ipv4_src + ipv4_dst) -> Route | None`, in either direction."""
+        self.find = self._by_key.get
+        """`find(ipv4_src + ipv4_dst) -> Route | None`, in either direction; connections by their `Connection.key`."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -87,24 +152,28 @@ class RouteTable:
         """Find a route by its id."""
         return self._by_id.get(route_id)
 
-    def open(self, source: Place, destination: Place, judgement: Judgement, now: float) -> Route:
-        """Make and add a route of a pair that has none."""
+    def open(
+        self, source: End, destination: End, judgement: Judgement, now: float, connection: Connection | None = None
+    ) -> Route:
+        """Make and add a route of a pair, or a connection, that has none."""
         while self._next in self._by_id:
             self._next = (self._next + 1) & _ID_MASK
-        route = Route(self._next, source, destination, judgement, now)
+        route = Route(self._next, source, destination, judgement, now, connection)
         self._next = (self._next + 1) & _ID_MASK
         self.add(route)
         return route
 
     def add(self, route: Route) -> None:
-        """Add a route whose id and pair are free."""
+        """Add a route whose id and keys are free."""
         self._by_id[route.id] = route
-        self._by_pair[route.pair] = route
-        self._by_pair[route.pair[4:] + route.pair[:4]] = route
-        for key in (route.source.endpoint.id, route.destination.endpoint.id):
-            of_endpoint = self._by_endpoint.get(key)
+        forth, back = route.both_keys()
+        self._by_key[forth] = self._by_key[back] = route
+        for end in (route.source, route.destination):
+            if end.endpoint is None:
+                continue
+            of_endpoint = self._by_endpoint.get(end.endpoint.id)
             if of_endpoint is None:
-                of_endpoint = self._by_endpoint[key] = set()
+                of_endpoint = self._by_endpoint[end.endpoint.id] = set()
             of_endpoint.add(route)
         for dpid in route.dpids():
             of_datapath = self._by_dpid.get(dpid)
@@ -115,10 +184,11 @@ class RouteTable:
     def remove(self, route: Route) -> None:
         """Remove a route."""
         del self._by_id[route.id]
-        del self._by_pair[route.pair]
-        del self._by_pair[route.pair[4:] + route.pair[:4]]
-        for key in (route.source.endpoint.id, route.destination.endpoint.id):
-            _discard(self._by_endpoint, key, route)
+        for key in route.both_keys():
+            del self._by_key[key]
+        for end in (route.source, route.destination):
+            if end.endpoint is not None:
+                _discard(self._by_endpoint, end.endpoint.id, route)
         for dpid in route.dpids():
             _discard(self._by_dpid, dpid, route)
 

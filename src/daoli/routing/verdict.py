@@ -5,12 +5,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from daoli.ofproto import PacketInReason
+from daoli.ofproto import PacketInReason, PortNo
 from daoli.ofproto.shapes import Punt
-from daoli.routing.model import ipv4_text
-from daoli.routing.packet import IPV4, Frame, ethernet, parse
-from daoli.routing.policy import Judgement, judge
-from daoli.routing.view import Place, Switch, View
+from daoli.routing.model import Network, ipv4_text
+from daoli.routing.packet import IPV4, Frame, ethernet, fragmented, is_error, parse, ports
+from daoli.routing.policy import Judgement, judge, judge_outside
+from daoli.routing.routes import Connection
+from daoli.routing.view import End, Outside, Place, Switch, View
 
 
 class Outcome(Enum):
@@ -20,6 +21,8 @@ class Outcome(Enum):
     """Allowed, and the way is open: install the route and pass the packet on."""
     RESTORE = "restore"
     """Routed here by the source, but the flow at this destination is missing."""
+    REPORT = "icmp error"
+    """From outside, about what an endpoint has sent: to be passed on, but no conversation."""
     ANSWER = "answer"
     """Meant for the gateway itself."""
     EXPIRED = "ttl expired"
@@ -42,14 +45,18 @@ class Verdict(NamedTuple):
 
     outcome: Outcome
     frame: Frame | None = None
-    source: Place | None = None
-    destination: Place | None = None
+    source: End | None = None
+    destination: End | None = None
     judgement: Judgement | None = None
     problem: str = ""
     """A sentence for operators, where the outcome leaves room for one."""
+    connection: Connection | None = None
+    """What the route is to be limited to; None for all of the pair."""
 
 
 _MULTICAST_FROM = 224
+_NEVER_SENT = (0, 127)
+"""First bytes of addresses that no router forwards (RFC 1812, 4.2.2.11)."""
 _FIRST_HOP = 1
 
 
@@ -61,6 +68,8 @@ def decide(view: View, dpid: int, punt: Punt) -> Verdict:
     frame = parse(punt.data)
     source = switch.by_port.get(punt.in_port)
     if source is None:
+        if punt.in_port == PortNo.LOCAL and switch.host.gateway:
+            return _from_local(view, switch, punt, frame)
         return Verdict(Outcome.UNKNOWN_PORT, frame)
     if frame is None:
         return _not_ipv4(punt.data, source)
@@ -73,12 +82,11 @@ def decide(view: View, dpid: int, punt: Punt) -> Verdict:
         return Verdict(Outcome.EXPIRED, frame, source)
     if destination is None:
         return _to_nobody(view, frame, source)
-    return converse(source, destination, frame)
+    return converse(source, destination, judge(source.endpoint, destination.endpoint), frame)
 
 
-def converse(source: Place, destination: Place, frame: Frame | None = None) -> Verdict:
-    """Judge a conversation between two known endpoints; `frame` is its first packet, if there is one."""
-    judgement = judge(source.endpoint, destination.endpoint)
+def converse(source: End, destination: End, judgement: Judgement, frame: Frame | None = None) -> Verdict:
+    """Say what follows from a judgement on two known ends; `frame` is their first packet, if there is one."""
     if not judgement.allowed:
         return Verdict(Outcome.DENIED, frame, source, destination, judgement)
     if problem := obstacle(source, destination):
@@ -86,26 +94,35 @@ def converse(source: Place, destination: Place, frame: Frame | None = None) -> V
     return Verdict(Outcome.FORWARD, frame, source, destination, judgement)
 
 
-def obstacle(source: Place, destination: Place) -> str:
-    """Say what keeps allowed packets from passing between two endpoints; empty when nothing does."""
+def connection_of(data: bytes, frame: Frame) -> Connection:
+    """Read which connection a packet belongs to; all fragments of a pair are one, as they are for Open vSwitch."""
+    found = None if fragmented(frame) else ports(data, frame)
+    return Connection(frame.proto, *(found or ()))
+
+
+def obstacle(source: End, destination: End) -> str:
+    """Say what keeps allowed packets from passing between two ends; empty when nothing does."""
     if away := absence(source) or absence(destination):
         return away
     if source.switch is not destination.switch:
         for place in (source, destination):
             if place.switch.uplink is None:
-                return f"uplink {place.switch.host.uplink} is not on host {place.endpoint.host}"
+                return f"uplink {place.switch.host.uplink} is not on host {place.switch.host.name}"
     elif source is destination:
         return "an endpoint does not reach itself by the network"
     return ""
 
 
-def absence(place: Place) -> str:
-    """Say why an endpoint cannot be reached where it is; empty if it can."""
+def absence(place: End) -> str:
+    """Say why an endpoint, or a host's way out, cannot be reached where it is; empty if it can."""
     if place.port_no is not None:
         return ""
+    host = place.switch.host.name
     if not place.switch.connected:
-        return f"host {place.endpoint.host} is not connected"
-    return f"port {place.endpoint.port} of {place.endpoint.id} is not on host {place.endpoint.host}"
+        return f"host {host} is not connected"
+    if place.endpoint is None:
+        return f"port LOCAL is not on host {host}"
+    return f"port {place.endpoint.port} of {place.endpoint.id} is not on host {host}"
 
 
 def _from_uplink(view: View, switch: Switch, punt: Punt) -> Verdict:
@@ -113,14 +130,33 @@ def _from_uplink(view: View, switch: Switch, punt: Punt) -> Verdict:
     if frame is None:
         return Verdict(Outcome.MALFORMED)
     source = view.by_ipv4.get(frame.ipv4_src)
+    destination = view.by_ipv4.get(frame.ipv4_dst)
+    here = destination is not None and destination.switch is switch
+    if source is None and destination is not None and here and (entry := _entry(view, switch, frame)):
+        outside = Outside(entry, frame.ipv4_src, destination.gateway)
+        return _arrived(punt, frame, outside, destination, judge_outside(destination.network))
     if source is None or source.switch is switch:
         return Verdict(Outcome.STRAY, frame, problem=f"no other host has {ipv4_text(frame.ipv4_src)}")
     if frame.eth_src != source.switch.uplink_mac:
         return Verdict(Outcome.SPOOFED, frame, problem="not sent by the uplink of the source's host")
-    destination = view.by_ipv4.get(frame.ipv4_dst)
-    if destination is None or destination.switch is not switch:
-        return Verdict(Outcome.STRAY, frame, source, problem=f"{ipv4_text(frame.ipv4_dst)} is not on this host")
-    judgement = judge(source.endpoint, destination.endpoint)
+    if destination is not None and here:
+        return _arrived(punt, frame, source, destination, judge(source.endpoint, destination.endpoint))
+    if destination is None and switch.host.gateway and view.network_of(frame.ipv4_dst) is None:
+        outside = Outside(switch, frame.ipv4_dst, source.gateway)
+        return _arrived(punt, frame, source, outside, judge_outside(source.network))
+    return Verdict(Outcome.STRAY, frame, source, problem=f"{ipv4_text(frame.ipv4_dst)} is not on this host")
+
+
+def _entry(view: View, switch: Switch, frame: Frame) -> Switch | None:
+    """Find the host that let an outside packet in, by the uplink that sent it; None if it may not have."""
+    entry = view.by_uplink.get(frame.eth_src)
+    if entry is None or entry is switch or not entry.host.gateway:
+        return None
+    return entry if view.network_of(frame.ipv4_src) is None else None
+
+
+def _arrived(punt: Punt, frame: Frame, source: End, destination: End, judgement: Judgement) -> Verdict:
+    """Judge what another host has routed here."""
     outcome, problem = Outcome.RESTORE, ""
     if not judgement.allowed:
         outcome = Outcome.DENIED
@@ -128,7 +164,39 @@ def _from_uplink(view: View, switch: Switch, punt: Punt) -> Verdict:
         outcome = Outcome.UNREACHABLE
     elif punt.reason == PacketInReason.INVALID_TTL or frame.ttl <= _FIRST_HOP:
         outcome = Outcome.EXPIRED
-    return Verdict(outcome, frame, source, destination, judgement, problem)
+    outside = source.endpoint is None or destination.endpoint is None
+    connection = connection_of(punt.data, frame) if outside else None
+    return Verdict(outcome, frame, source, destination, judgement, problem, connection)
+
+
+def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None) -> Verdict:
+    """Judge what the host's own stack sends to a container, from itself or from what it lets in."""
+    if frame is None:
+        return Verdict(Outcome.MALFORMED)
+    if frame.eth_src != switch.local_mac or _is_no_sender(view, frame.ipv4_src):
+        return Verdict(Outcome.SPOOFED, frame, problem=f"{ipv4_text(frame.ipv4_src)} is not outside of host and fabric")
+    destination = view.by_ipv4.get(frame.ipv4_dst)
+    network = destination.network if destination else view.network_of(frame.ipv4_dst)
+    if network is None:
+        return Verdict(Outcome.UNKNOWN_NETWORK, frame, problem="no network holds this address")
+    source = Outside(switch, frame.ipv4_src, network.gateway)
+    if frame.ipv4_dst == network.gateway:
+        return Verdict(Outcome.ANSWER, frame, source)
+    if punt.reason == PacketInReason.INVALID_TTL or frame.ttl <= _FIRST_HOP:
+        return Verdict(Outcome.EXPIRED, frame, source)
+    if destination is None:
+        return Verdict(Outcome.UNKNOWN_HOST, frame, source, problem=_nobody(network))
+    verdict = converse(source, destination, judge_outside(network), frame)
+    if verdict.outcome is not Outcome.FORWARD:
+        return verdict
+    if is_error(punt.data, frame):
+        return verdict._replace(outcome=Outcome.REPORT)
+    # Answers have to come back to this host, whatever the way of the destination's own host to the outside.
+    return verdict if destination.switch is switch else verdict._replace(connection=connection_of(punt.data, frame))
+
+
+def _is_no_sender(view: View, ipv4: bytes) -> bool:
+    return ipv4[0] in _NEVER_SENT or ipv4[0] >= _MULTICAST_FROM or view.network_of(ipv4) is not None
 
 
 def _not_ipv4(data: bytes, source: Place) -> Verdict:
@@ -146,6 +214,13 @@ def _not_forwarded(frame: Frame, source: Place) -> Outcome | None:
 
 def _to_nobody(view: View, frame: Frame, source: Place) -> Verdict:
     network = view.network_of(frame.ipv4_dst)
-    if network is None:
+    if network is not None:
+        return Verdict(Outcome.UNKNOWN_HOST, frame, source, problem=_nobody(network))
+    judgement = judge_outside(source.network)
+    if judgement.allowed and (not source.switch.host.gateway or frame.ipv4_dst[0] in _NEVER_SENT):
         return Verdict(Outcome.UNKNOWN_NETWORK, frame, source, problem="no network holds this address")
-    return Verdict(Outcome.UNKNOWN_HOST, frame, source, problem=f"no endpoint of {network.name} has this address")
+    return converse(source, Outside(source.switch, frame.ipv4_dst, source.gateway), judgement, frame)
+
+
+def _nobody(network: Network) -> str:
+    return f"no endpoint of {network.name} has this address"
