@@ -106,7 +106,10 @@ class Service:
         self._end("KILL")
 
     def _end(self, signal: str) -> None:
-        self.machine.script(_STOP, self.name, signal, str(self._stop_timeout), what=f"ending {self.title}")
+        try:
+            self.machine.script(_STOP, self.name, signal, str(self._stop_timeout), what=f"ending {self.title}")
+        except LabError as failure:
+            raise LabError(f"{failure}; its last words:\n{self.last_words()}") from failure
 
     def last_words(self) -> str:
         """The end of its log."""
