@@ -245,12 +245,16 @@ class Agent:
             self.watch.changed.set()
         self.remember()
 
-    async def _keep_endpoints(self) -> None:
+    async def _docker_listed(self) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.containers.listed_once(), LIST_PATIENCE)
+
+    async def _keep_endpoints(self) -> None:
+        await self._docker_listed()
         await self.endpoints.run()
 
     async def _keep_leases(self) -> None:
+        await self._docker_listed()  # or those of containers that our file does not know would be given back
         due = True
         while True:
             with suppress(TimeoutError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final, Never
 
 import structlog
@@ -24,6 +25,7 @@ from daoli.hosts.spec import ALIASES, LABELS, Alias, Labels
 
 YOUNG_SECONDS: Final = 60.0
 """How long Docker may take from asking the driver for an endpoint until it shows it at a running container."""
+"""… and from asking for an address until it asks for the endpoint."""
 TIDY_SECONDS: Final = 15.0
 _LABELS: Final = TypeAdapter[dict[str, str]](Labels)
 _ALIAS: Final = TypeAdapter[str](Alias)
@@ -49,6 +51,8 @@ class Containers:
         self._clock = clock
         self._known: dict[str, Container] = {}
         self._listed = asyncio.Event()
+        self._tidy_now = asyncio.Event()
+        self._unused: dict[str, float] = {}
         self._gone: list[Callable[[str], None]] = []
         self.problem: str | None = None
         """Why the engine is not watched now."""
@@ -70,8 +74,10 @@ class Containers:
         return None
 
     async def listed_once(self) -> None:
-        """Wait until Docker has told of all its containers."""
+        """Wait until Docker has told of all its containers and networks, and what was forgotten is known again."""
         await self._listed.wait()
+        await self._networks.named.wait()
+        self._take_all()
 
     # -- hosts.engine.Listener -------------------------------------------------------------------------------------
 
@@ -85,6 +91,7 @@ class Containers:
         for container_id in removed:
             self._removed(container_id)
         self._listed.set()
+        self._tidy_now.set()
         self._networks.look()
 
     def seen(self, container_id: str, container: Container | None) -> None:
@@ -110,12 +117,17 @@ class Containers:
 
     # -- endpoints -------------------------------------------------------------------------------------------------
 
+    def _take_all(self) -> None:
+        for container in self._known.values():
+            self._take(container)
+
     def _take(self, container: Container) -> None:
         for attachment in container.attachments:
             if attachment.network_id not in self._registry.networks:
                 continue  # of another driver
             if attachment.endpoint_id not in self._registry.endpoints:
                 self._adopt(attachment)
+            self._mark(attachment.endpoint_id)
             self._endpoints.describe(
                 attachment.endpoint_id,
                 name=container.name,
@@ -123,6 +135,12 @@ class Containers:
                 labels=_usable_labels(container.labels),
                 aliases=_usable_aliases(attachment.aliases),
             )
+
+    def _mark(self, endpoint_id: str) -> None:
+        endpoint = self._registry.endpoints.get(endpoint_id)
+        if endpoint is not None and not endpoint.seen:
+            endpoint.seen = True
+            self._registry.save()
 
     def _adopt(self, attachment: Attachment) -> None:
         """Learn of an endpoint that the driver has forgotten: its file was lost."""
@@ -146,22 +164,35 @@ class Containers:
 
     async def run(self) -> Never:
         """End, now and then, what Docker has no more: it was removed while the driver was away."""
-        await self._listed.wait()
+        await self.listed_once()
         while True:
+            self._tidy_now.clear()
             await self.tidy()
-            await asyncio.sleep(TIDY_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._tidy_now.wait(), TIDY_SECONDS)
 
     async def tidy(self) -> None:
         """End the endpoints that no container of Docker's has; nothing while Docker does not answer."""
         if self.problem is not None:
             return
-        for container in self._known.values():
-            self._take(container)  # its network may have become known meanwhile
+        self._take_all()  # a network may have become known meanwhile
         alive = {attachment.endpoint_id for container in self._known.values() for attachment in container.attachments}
         old = self._clock() - YOUNG_SECONDS
-        for endpoint in [e for e in self._registry.endpoints.values() if e.id not in alive and e.made < old]:
+        ended = [e for e in self._registry.endpoints.values() if e.id not in alive and (e.seen or e.made < old)]
+        for endpoint in ended:
             log.warning("endpoint_ended", endpoint=endpoint.id, ipv4=endpoint.ipv4, why="no container has it")
             await self._driver.forget(endpoint)
+        self._end_unused_leases(old)
+
+    def _end_unused_leases(self, old: float) -> None:
+        """Give back what Docker asked for and never used; it died in between."""
+        used = {endpoint.ipv4 for endpoint in self._registry.endpoints.values()}
+        unused = self._registry.leases.keys() - used
+        self._unused = {ipv4: self._unused.get(ipv4, self._clock()) for ipv4 in unused}
+        for ipv4 in [ipv4 for ipv4, since in self._unused.items() if since < old]:
+            log.warning("lease_ended", ipv4=ipv4, why="no endpoint has it")
+            del self._registry.leases[ipv4]
+            self._registry.save()
 
 
 def _usable_labels(labels: Mapping[str, str]) -> dict[str, str]:

@@ -85,7 +85,11 @@ class Networks:
         self._registry = registry
         self._driver = driver
         self._work = asyncio.Event()
+        self.named = asyncio.Event()
+        """Set once Docker has told the names of its networks."""
         self._at_work: set[str] = set()
+        self._posted: set[str] = set()
+        self._ended: set[str] = set()
         self._removed: dict[str, float] = {}
         self.problems: dict[str, str] = {}
         """By network name, what keeps it from being the same here as in the fabric."""
@@ -127,8 +131,9 @@ class Networks:
         now = asyncio.get_running_loop().time()
         self._removed = {name: until for name, until in self._removed.items() if until > now and name in fabric}
         for name, spec in fabric.items():
-            if name not in here and name not in self._removed:
-                await self._make_here(spec)
+            if name not in here:
+                if name not in self._removed:
+                    await self._make_here(spec)
             elif here[name].driver != DRIVER:
                 self._problem(name, f"Docker has a network {name} of driver {here[name].driver}; rename one of the two")
         self._driver.notice()
@@ -139,13 +144,15 @@ class Networks:
         for known_gone in gone:  # removed while nobody could tell the driver; made again if the fabric has it
             del self._registry.networks[known_gone.id]
             self._registry.save()
+        self._ended &= ids
         for network in here:
             known = self._registry.networks.get(network.id)
-            if known is None and network.driver == DRIVER:
+            if known is None and network.driver == DRIVER and network.id not in self._ended:
                 known = self._adopt(network)
             if known is not None and known.name != network.name:
                 known.name = network.name
                 self._registry.save()
+        self.named.set()
 
     def _adopt(self, network: DockerNetwork) -> Network:
         """Learn from Docker of a network that the driver has forgotten: its file was lost."""
@@ -185,12 +192,16 @@ class Networks:
             "range": pool.range if pool else None,
             "reserved": pool.reserved if pool else [],
         }
+        self._posted.add(known.id)
         try:
             await self._controller.request("POST", "/networks", body)
         except Refused as error:
+            self._posted.discard(known.id)
             await self._remove_here(network, str(error))
-        else:
-            log.info("network_registered", network=network.name, subnet=known.subnet)
+            return
+        log.info("network_registered", network=network.name, subnet=known.subnet)
+        if known.id not in self._registry.networks:  # removed meanwhile
+            await self._remove_from_fabric(network.name)
 
     async def _make_here(self, spec: NetworkSpec) -> None:
         log.info("network_made_here", network=spec.name, subnet=spec.subnet)
@@ -232,7 +243,9 @@ class Networks:
 
     async def removed(self, network: Network) -> None:
         """Take a network that Docker has removed out of the fabric, unless we removed it ourselves."""
-        if network.name is None or not network.registered or network.name in self._at_work:
+        self._ended.add(network.id)
+        is_known = network.registered or network.id in self._posted
+        if network.name is None or not is_known or network.name in self._at_work:
             return
         self._registry.removals.add(network.name)
         self._registry.save()

@@ -6,6 +6,7 @@ together. They do not overlap in a fabric, which is checked here as early as Doc
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
@@ -49,12 +50,15 @@ class Ipam:
         self._world = world
         self._host = host
         self._taken = taken
-        self._unreleased = False
+        self._told: set[str] | None = None
+        self._turn = asyncio.Lock()
+        self._asking = 0
+        self._wanted: set[str] = set()
 
     @property
     def unreleased(self) -> bool:
-        """Whether the controller holds leases that are not needed any more, since it could not be told."""
-        return self._unreleased
+        """Whether the controller may hold leases that are not needed any more, since it could not be told."""
+        return self._told is None or bool(self._told - self._registry.leases.keys())
 
     # -- pools ---------------------------------------------------------------------------------------------------
 
@@ -66,7 +70,8 @@ class Ipam:
             subnet = self._checked(call.pool, call.sub_pool or None)
         else:
             subnet = await self._free_subnet()
-        pool = Pool(id=secrets.token_hex(16), subnet=subnet, range=call.sub_pool or None)
+        # The id says the subnet, so that Docker's word is enough should our file be lost.
+        pool = Pool(id=f"{subnet}-{secrets.token_hex(8)}", subnet=subnet, range=call.sub_pool or None)
         self._registry.pools[pool.id] = pool
         self._registry.save()
         return {"PoolID": pool.id, "Pool": subnet, "Data": {}}
@@ -84,8 +89,10 @@ class Ipam:
             other = IPv4Network(network.subnet or "0.0.0.0/32")
             if subnet.overlaps(other) and subnet != other:
                 raise Refusal(f"subnet {subnet} overlaps {other}, which is network {name}")
-            if subnet == other and self._registry.network_of_subnet(text) is not None:
-                raise Refusal(f"subnet {subnet} is that of network {name}, which this host has already")
+        for known in self._registry.networks.values():
+            if subnet.overlaps(IPv4Network(known.subnet)):
+                name = f"network {known.name}" if known.name else "a network"
+                raise Refusal(f"subnet {subnet} overlaps {known.subnet}, which is {name}, here on this host already")
         return str(subnet)
 
     async def _free_subnet(self) -> str:
@@ -117,9 +124,7 @@ class Ipam:
 
     async def request_address(self, call: RequestAddress) -> dict[str, Any]:
         """Answer with a gateway, a reserved address, or one that the controller leases to this host."""
-        pool = self._registry.pools.get(call.pool_id)
-        if pool is None:
-            raise Refusal(f"pool {call.pool_id} is unknown here; make the network anew")
+        pool = self._registry.pools.get(call.pool_id) or self._recovered(call.pool_id)
         if call.for_gateway:
             address = self._gateway(pool, call.address)
         elif pool.network is None:
@@ -127,6 +132,18 @@ class Ipam:
         else:
             address = await self._lease(pool, call.address)
         return {"Address": f"{address}/{IPv4Network(pool.subnet).prefixlen}", "Data": {}}
+
+    def _recovered(self, pool_id: str) -> Pool:
+        """Learn from Docker of a pool that we have forgotten: our file was lost."""
+        subnet = pool_id.rpartition("-")[0]
+        network = self._registry.network_of_subnet(subnet)
+        if network is None:
+            raise Refusal(f"address pool {pool_id} is not known to the agent; remove its network and make it anew")
+        pool = Pool(id=pool_id, subnet=subnet, gateway=network.gateway, network=network.id)
+        self._registry.pools[pool.id] = pool
+        network.pool = pool.id
+        self._registry.save()
+        return pool
 
     def _gateway(self, pool: Pool, wanted: str) -> str:
         known = next((n for n in self._world.networks.values() if n.subnet == pool.subnet), None)
@@ -146,51 +163,79 @@ class Ipam:
         return wanted
 
     async def _lease(self, pool: Pool, wanted: str) -> str:
-        holder = self._registry.endpoint_at(wanted) if wanted else None
-        if holder is not None or wanted in self._registry.leases:
-            raise Refusal(f"address {wanted} is in use on this host")
+        if wanted and (wanted in self._registry.leases or wanted in self._wanted):
+            raise Refusal(f"address {wanted} is in use on this host{self._user(wanted)}")
         body = {"host": self._host, "subnet": pool.subnet} | ({"ipv4": wanted} if wanted else {})
+        self._wanted.add(wanted)
         try:
-            answer = await self._controller.request("POST", "/leases", body)
-        except Unreachable as error:
-            raise Refusal(f"no address can be leased: {error}") from error
-        except Refused as error:
-            raise Refusal(str(error)) from error
-        address = str(answer["ipv4"])
+            address = await self._ask(body)
+        finally:
+            self._wanted.discard(wanted)
         self._registry.leases[address] = pool.subnet
         self._registry.save()
         return address
 
+    def _user(self, address: str) -> str:
+        endpoint = self._registry.endpoint_at(address)
+        shown = self._world.endpoints.get(endpoint.id) if endpoint is not None else None
+        return f" by {shown.name}" if shown is not None and shown.name else ""
+
+    async def _ask(self, body: dict[str, str]) -> str:
+        async with self._turn:  # a list that is under way does not know of this lease
+            self._asking += 1
+        try:
+            answer = await self._controller.request("POST", "/leases", body)
+        except Unreachable as error:
+            self._told = None  # it may have been granted all the same
+            raise Refusal(f"no address can be leased: {error}") from error
+        except Refused as error:
+            raise Refusal(str(error)) from error
+        finally:
+            self._asking -= 1
+        address = str(answer["ipv4"])
+        if self._told is not None:
+            self._told.add(address)
+        return address
+
     async def release_address(self, call: ReleaseAddress) -> dict[str, Any]:
         """Give a lease back; gateways and reserved addresses are nobody's."""
-        if self._registry.leases.pop(call.address, None) is not None:
-            self._registry.save()
-            await self._release(call.address)
+        if call.address in self._registry.leases:
+            try:
+                await self._release(call.address)
+            finally:  # only now, or a container that wants it would have it taken away again
+                self._registry.leases.pop(call.address, None)
+                self._registry.save()
         return {}
 
     async def _release(self, address: str) -> None:
         if not self._world.connected:
-            self._unreleased = True
             return
         try:
             path = f"/leases/{address}?host={self._host}"
             await self._controller.request("DELETE", path, timeout=RELEASE_TIMEOUT)
         except Unreachable as error:
-            self._unreleased = True
             log.warning("lease_release_postponed", address=address, reason=str(error))
+            return
         except Refused as error:
             log.info("lease_not_ours", address=address, reason=str(error))
+        if self._told is not None:
+            self._told.discard(address)
 
     async def settle(self) -> None:
         """Tell the controller the whole list of leases, which makes good what was missed.
+
+        While a lease is being asked for it is left for later: the list would not have it, and so give it back.
 
         Raises:
             Unreachable: it cannot be told now.
             Refused: it does not want to know; the host is not registered.
         """
-        answer = await self._controller.request(
-            "PUT", f"/hosts/{self._host}/leases", {"leases": sorted(self._registry.leases)}
-        )
-        self._unreleased = False
+        async with self._turn:
+            self._told = None
+            if self._asking:
+                return
+            leases = sorted(self._registry.leases)
+            answer = await self._controller.request("PUT", f"/hosts/{self._host}/leases", {"leases": leases})
+            self._told = set(leases)
         for refused in answer.get("refused", []):
             log.error("lease_lost", lease=refused)

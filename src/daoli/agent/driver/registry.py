@@ -59,6 +59,8 @@ class Endpoint(BaseModel):
     mappings: list[PortMapping] = Field(default_factory=list)
     made: float = 0.0
     """When, in seconds since 1970."""
+    seen: bool = False
+    """Whether Docker has shown it at a running container: without one it has ended."""
 
 
 class _File(BaseModel):
