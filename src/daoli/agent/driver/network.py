@@ -220,14 +220,15 @@ class NetworkDriver:
         return network is not None and network.registered and network.name is not None
 
     async def join(self, call: Join) -> dict[str, Any]:
-        """Hand the container's end to Docker, with the gateway; an internal network has no way out."""
+        """Hand the container's end to Docker, with the gateway."""
         endpoint = self._registry.endpoints.get(call.endpoint_id)
         network = self._registry.networks.get(call.network_id)
         if endpoint is None or network is None:
             raise Refusal("this endpoint is not known to the agent; start the container again")
         return {
             "InterfaceName": {"SrcName": inner_name(endpoint.id), "DstPrefix": INTERFACE_PREFIX},
-            "Gateway": "" if network.internal else network.gateway,
+            # On an internal network too, or no query for a name would leave the container; the fabric lets nothing out.
+            "Gateway": network.gateway,
             "DisableGatewayService": True,  # or Docker would lead a default route round the bridge
         }
 
