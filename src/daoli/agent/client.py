@@ -6,6 +6,7 @@ of both is a sentence that may be shown to a person.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from email.utils import parsedate_to_datetime
@@ -137,6 +138,6 @@ def _parsed(response: aiohttp.ClientResponse, text: bytes) -> Any:
 
 def _reason(error: Exception) -> str:
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror.lower()
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno).lower()
     return str(cause) or type(cause).__name__
