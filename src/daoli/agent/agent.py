@@ -227,7 +227,8 @@ class Agent:
             self.registration.look()
             await asyncio.sleep(REPAIR_INTERVAL)
             with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), RETRY_SECONDS if said else CALM_SECONDS)
+                async with asyncio.timeout(RETRY_SECONDS if said else CALM_SECONDS):
+                    await changed.wait()
                 await asyncio.sleep(GATHER_SECONDS)
 
     async def _keep_target(self) -> None:
@@ -247,7 +248,8 @@ class Agent:
 
     async def _docker_listed(self) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.containers.listed_once(), LIST_PATIENCE)
+            async with asyncio.timeout(LIST_PATIENCE):
+                await self.containers.listed_once()
 
     async def _keep_endpoints(self) -> None:
         await self._docker_listed()
@@ -258,7 +260,8 @@ class Agent:
         due = True
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._leases_due.wait(), SETTLE_SECONDS)
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await self._leases_due.wait()
             due = due or self._leases_due.is_set() or self.ipam.unreleased
             self._leases_due.clear()
             if due and self.world.connected:

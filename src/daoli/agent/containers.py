@@ -169,7 +169,8 @@ class Containers:
             self._tidy_now.clear()
             await self.tidy()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._tidy_now.wait(), TIDY_SECONDS)
+                async with asyncio.timeout(TIDY_SECONDS):
+                    await self._tidy_now.wait()
 
     async def tidy(self) -> None:
         """End the endpoints that no container of Docker's has; nothing while Docker does not answer."""

@@ -138,7 +138,8 @@ class Endpoints:
     async def _pause(self) -> None:
         """Wait before the next attempt, but not if somebody waits for it."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._work.wait(), self._retry_seconds)
+            async with asyncio.timeout(self._retry_seconds):
+                await self._work.wait()
         self._work.set()
 
     async def _send(self) -> None:

@@ -213,7 +213,8 @@ class Publisher:
             self._work.clear()
             await self.apply()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), CHECK_SECONDS)
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await self._work.wait()
 
 
 def _mapping(ipv4: str, mapping: PortMapping) -> Mapping:
