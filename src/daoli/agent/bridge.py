@@ -136,6 +136,9 @@ class Bridge:
         if found is not None and found.mtu != nic.mtu:
             await links.ip("link", "set", MACVLAN, "mtu", str(nic.mtu))
             self.done.append(f"set the MTU of {MACVLAN} to {nic.mtu}")
+        if found is not None and found.arp:
+            await links.ip("link", "set", MACVLAN, "arp", "off")
+            self.done.append(f"switched ARP off on {MACVLAN}")
 
     async def _up(self, name: str) -> None:
         if links.silence(name):

@@ -32,6 +32,8 @@ class Link:
     mtu: int
     up: bool
     """As administered; a cable need not be in."""
+    arp: bool = True
+    """Whether the kernel speaks ARP on it."""
     kind: str = ""
     """``veth``, ``macvlan``, ``bridge``, …; empty for hardware."""
     parent: str = ""
@@ -51,6 +53,7 @@ class Link:
             mac=shown.get("address", ""),
             mtu=shown["mtu"],
             up="UP" in shown["flags"],
+            arp="NOARP" not in shown["flags"],
             kind=info.get("info_kind", ""),
             parent=shown.get("link", "") or "",
             mode=info.get("info_data", {}).get("mode", ""),
@@ -111,6 +114,8 @@ async def add_macvlan(name: str, nic: str, mac: str) -> None:
     """Make a second Ethernet address on a NIC, which keeps its own and all its IP addresses."""
     # Mode passthru would take the host's own address off the network.
     await ip("link", "add", "link", nic, "name", name, "address", mac, "type", "macvlan", "mode", "private")
+    # The kernel would else answer for the host's own addresses here too, with this MAC.
+    await ip("link", "set", name, "arp", "off")
 
 
 async def delete(name: str) -> bool:
