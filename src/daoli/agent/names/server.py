@@ -70,6 +70,7 @@ class NamesServer:
         self._interface = interface
         self._ports = ports
         self._socket: socket.socket | None = None
+        self._reported = False
         self._slow: set[asyncio.Task[None]] = set()
         self._clients = 0
         self.answered = 0
@@ -81,26 +82,29 @@ class NamesServer:
     async def run_udp(self) -> Never:
         """Serve the bridge's port, for ever: an interface that goes away is waited for."""
         loop = asyncio.get_running_loop()
-        reported = False
         while True:
             try:
                 self._socket = _open(self._interface)
             except OSError as error:
-                if not reported:
-                    log.warning("names_port_missing", interface=self._interface, reason=error.strerror)
-                reported = True
+                self._report("names_port_missing", error.strerror)
                 await asyncio.sleep(REOPEN_SECONDS)
                 continue
-            reported = False
             broken = loop.create_future()
             loop.add_reader(self._socket, self._readable, broken)
             try:
                 reason = await broken
-                log.warning("names_port_lost", interface=self._interface, reason=reason)
             finally:
                 loop.remove_reader(self._socket)
                 self._socket.close()
                 self._socket = None
+            self._report("names_port_lost", reason)
+            await asyncio.sleep(REOPEN_SECONDS)
+
+    def _report(self, event: str, reason: str | None) -> None:
+        """Say once that the port cannot be used, until it carries something: one that is down is lost at once."""
+        if not self._reported:
+            log.warning(event, interface=self._interface, reason=reason)
+        self._reported = True
 
     def _readable(self, broken: asyncio.Future[str]) -> None:
         if self._socket is None or broken.done():
@@ -113,6 +117,7 @@ class NamesServer:
             except OSError as error:
                 broken.set_result(error.strerror or str(error))
                 return
+            self._reported = False
             if address[2] != socket.PACKET_OUTGOING:
                 self._take(frame)
 
