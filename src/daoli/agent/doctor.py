@@ -39,6 +39,7 @@ PROBLEM_FOUND: Final = 1
 UNUSABLE: Final = 2
 TIMEOUT: Final = 5.0
 """Seconds for one answer."""
+CONNECT_SECONDS: Final = 6
 SKEW_SECONDS: Final = 5.0
 """Clocks further apart than this make logs of several hosts hard to compare, and tokens of others invalid."""
 RESOLV_CONF: Final = Path("/etc/resolv.conf")
@@ -133,17 +134,17 @@ async def check_kernel(patient: Patient) -> Findings:
 async def check_switch(_: Patient) -> Findings:
     """Look whether Open vSwitch runs."""
     try:
-        version = (await Ovs().run("get", "Open_vSwitch", ".", "ovs_version", wait=False)).strip('"')
+        await Ovs().run("get", "Open_vSwitch", ".", "next_cfg", wait=False)
     except OvsError as error:
         advice = "apt install openvswitch-switch; systemctl start openvswitch-switch"
         yield Finding("open vswitch", "problem", f"the database does not run: {error}", advice)
         return
-    _output, said, code = await attempt("ovs-appctl", "--timeout=3", "-t", "ovs-vswitchd", "version")
+    version, said, code = await attempt("ovs-appctl", "--timeout=3", "-t", "ovs-vswitchd", "version")
     if code:
         text = f"the database runs, but ovs-vswitchd does not: {said}"
         yield Finding("open vswitch", "problem", text, "systemctl restart openvswitch-switch")
     else:
-        yield Finding("open vswitch", "ok", f"runs, version {version}")
+        yield Finding("open vswitch", "ok", f"runs, version {version.split()[-1]}")
 
 
 async def check_docker(patient: Patient) -> Findings:
@@ -196,6 +197,9 @@ async def check_bridge(patient: Patient) -> Findings:
             yield Finding(
                 "bridge", "problem", f"port {port}: {interfaces[port]['error']}", f"ovs-vsctl del-port {port}"
             )
+    with suppress(OvsError):  # the database is told of it every 5 s only
+        patient_ovs = Ovs(timeout=CONNECT_SECONDS)
+        await patient_ovs.run("wait-until", "controller", BRIDGE, "is_connected=true", wait=False)
     controllers = await ovs.rows("Controller", ("target", "is_connected", "status"))
     for row in controllers:
         if row["is_connected"]:
