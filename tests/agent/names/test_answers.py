@@ -75,17 +75,33 @@ def test_what_is_no_plain_query_goes_on(zone: Zone) -> None:
 
 
 def test_long_answer_is_cut_for_udp_only() -> None:
-    """More addresses than fit say so, and come whole by TCP or to a client that takes more."""
-    zone = zone_of(ASKER, *(endpoint(number, "many") for number in range(3, 103)))
+    """More addresses than fit say so, and come whole to a client that takes more, or by TCP."""
+    zone = zone_of(ASKER, *(endpoint(number, "many") for number in range(3, 63)))
     message = ask(zone, "many.")
     assert message is not None
     assert message.flags & dns.flags.TC
     wide = ask(zone, "many.", payload=4096, use_edns=0)
     assert wide is not None
-    assert len(wide.answer[0]) == 100
+    assert len(wide.answer[0]) == 60
     found = answer(zone, ASKER, dns.message.make_query("many.", "A").to_wire(), tcp=True)
     assert found is not None
-    assert len(dns.message.from_wire(found).answer[0]) == 100
+    assert len(dns.message.from_wire(found).answer[0]) == 60
+
+
+def test_answer_fits_one_frame() -> None:
+    """Whatever size a client says that it takes, an answer by UDP is not larger than a frame."""
+    zone = zone_of(ASKER, *(endpoint(number, "many") for number in range(3, 253)))
+    message = ask(zone, "many.", payload=65000, use_edns=0)
+    assert message is not None
+    assert message.flags & dns.flags.TC
+
+
+def test_order_of_answers_rotates() -> None:
+    """The first address is another one each time, in turn."""
+    zone = zone_of(ASKER, *(endpoint(number, "many") for number in range(3, 6)))
+    firsts = [str(message.answer[0][0]) for _ in range(6) if (message := ask(zone, "many.")) is not None]
+    assert firsts[:3] == firsts[3:]
+    assert len(set(firsts)) == 3
 
 
 @given(st.binary(max_size=80))

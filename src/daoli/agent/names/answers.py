@@ -21,6 +21,8 @@ TTL: Final = 1
 """Seconds: a container that stops must not be remembered for longer."""
 PLAIN_SIZE: Final = 512
 """Bytes of a UDP answer without EDNS (RFC 1035, 4.2.1)."""
+WIDE_SIZE: Final = 1232
+"""Bytes of a UDP answer to a client that takes more: it goes in one frame, whatever the MTU."""
 TCP_SIZE: Final = 65535
 _ADDRESS: Final = dns.rdatatype.A
 _POINTER: Final = dns.rdatatype.PTR
@@ -41,17 +43,21 @@ def answer(zone: Zone, asker: EndpointSpec, data: bytes, *, tcp: bool = False) -
     found = _records(zone, asker, _text(question.name))
     if found is None:
         return None
-    response = dns.message.make_response(query, recursion_available=True)
+    response = dns.message.make_response(query, recursion_available=True, our_payload=WIDE_SIZE)
     response.flags |= dns.flags.AA
     if question.rdtype in (kind, dns.rdatatype.ANY):
         response.answer.append(dns.rrset.from_text_list(question.name, TTL, "IN", kind, found))
-    size = TCP_SIZE if tcp else max(PLAIN_SIZE, query.payload if query.edns >= 0 else 0)
+    size = TCP_SIZE if tcp else _udp_size(query)
     try:
-        return response.to_wire(max_size=size)
+        return response.to_wire(max_size=size, want_shuffle=False)  # the zone rotates
     except dns.exception.TooBig:
         response.answer.clear()
         response.flags |= dns.flags.TC
         return response.to_wire(max_size=size)
+
+
+def _udp_size(query: dns.message.Message) -> int:
+    return PLAIN_SIZE if query.edns < 0 else min(max(PLAIN_SIZE, query.payload), WIDE_SIZE)
 
 
 def _records(zone: Zone, asker: EndpointSpec, name: str) -> list[str] | None:

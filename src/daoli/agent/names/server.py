@@ -10,6 +10,7 @@ import asyncio
 import errno
 import socket
 import struct
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, Never
@@ -20,6 +21,7 @@ from daoli.agent.names import frames
 from daoli.agent.names.answers import answer
 from daoli.agent.names.zone import Zone
 from daoli.hosts.spec import EndpointSpec
+from daoli.routing.budget import Budget
 from daoli.routing.model import ipv4_text, mac_text
 
 DNS: Final = 53
@@ -29,8 +31,14 @@ FRAME_SIZE: Final = 65536
 REOPEN_SECONDS: Final = 1.0
 PORT_MAP_SECONDS: Final = 1.0
 """How long an unknown port stays unknown before the switch is asked again."""
+QUERY_RATE: Final = 2000.0
+QUERY_BURST: Final = 4000.0
+"""Queries a second of one port that are looked at; one program that asks by turns has some 1,000. All more are lost, so
+that a flood does not cost the others on this host their answers, nor the agent its time."""
 TCP_IDLE_SECONDS: Final = 10.0
 TCP_CLIENTS: Final = 256
+TCP_CLIENTS_OF_ONE: Final = 32
+"""Connections at a time, of all containers and of one."""
 _SO_ORIGINAL_DST: Final = 80
 _SOCKADDR_IN: Final = struct.Struct("!2xH4s8x")
 _LENGTH: Final = struct.Struct("!H")
@@ -72,7 +80,8 @@ class NamesServer:
         self._socket: socket.socket | None = None
         self._reported = False
         self._slow: set[asyncio.Task[None]] = set()
-        self._clients = 0
+        self._clients: Counter[str] = Counter()
+        self._budget = Budget(QUERY_RATE, QUERY_BURST)
         self.answered = 0
         self.passed_on = 0
         self.dropped = 0
@@ -122,10 +131,14 @@ class NamesServer:
                 self._take(frame)
 
     def _take(self, frame: bytes) -> None:
+        if frame[:4] != frames.QUERY:
+            return
+        if not self._budget.take(frame[4:6], asyncio.get_running_loop().time()):
+            self.dropped += 1
+            return
         query = frames.parse(frame)
         if query is None:
-            if frame[:4] == frames.QUERY:
-                self._send(frames.passed_on(frame), passed=True)
+            self._send(frames.passed_on(frame), passed=True)
             return
         asker = self._zone.at(ipv4_text(query.ipv4))
         if asker is None or asker.mac != mac_text(query.mac):
@@ -178,15 +191,16 @@ class NamesServer:
         raise asyncio.CancelledError
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._clients >= TCP_CLIENTS:
+        peer = str(writer.get_extra_info("peername")[0])
+        if self._clients[peer] >= TCP_CLIENTS_OF_ONE or self._clients.total() >= TCP_CLIENTS:
             writer.close()
             return
-        self._clients += 1
+        self._clients[peer] += 1
         relay: _Relay | None = None
         try:
             async with asyncio.timeout(TCP_IDLE_SECONDS) as limit:
                 resolver = _original_destination(writer.get_extra_info("socket"))
-                asker = self._zone.at(str(writer.get_extra_info("peername")[0]))
+                asker = self._zone.at(peer)
                 if resolver is None or asker is None:
                     return
                 relay = _Relay(resolver)
@@ -203,7 +217,9 @@ class NamesServer:
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass  # the client, or the resolver it asked, has gone
         finally:
-            self._clients -= 1
+            self._clients[peer] -= 1
+            if not self._clients[peer]:
+                del self._clients[peer]
             writer.close()
             if relay is not None:
                 relay.close()
