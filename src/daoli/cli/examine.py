@@ -1,0 +1,114 @@
+"""What `daolictl doctor` looks at: a judgement of what the API told, check by check. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from daoli.cli.following import OVER
+from daoli.cli.output import count
+from daoli.cli.publish import leads_to, published_at
+
+LARGEST_SKEW: Final = 5.0
+"""Seconds that two clocks may differ before logs of two machines cannot be read side by side."""
+STUCK: Final = 60.0
+"""Seconds without a word from an agent after which a move waits for one that is away."""
+
+
+class Finding(NamedTuple):
+    """The result of a check: a sentence, and if something is wrong, what to do."""
+
+    check: str
+    text: str
+    remedy: str | None = None
+
+
+Items = list[dict[str, Any]]
+
+
+def hosts(found: Items) -> Iterator[Finding]:
+    """Tell which hosts are away, and what troubles the others."""
+    away = [host for host in found if not host["status"]["connected"]]
+    for host in away:
+        yield Finding("hosts", f"{host['name']} ({host['address']}) is not connected", "run daoli doctor on that host")
+    troubled = [(host["name"], text) for host in found if host not in away for text in host["status"]["problems"]]
+    for name, text in troubled:
+        yield Finding("hosts", f"{name}: {text}", f"daolictl host show {name}, and daoli doctor on that host")
+    if not away and not troubled:
+        yield Finding("hosts", f"{count(len(found), 'host')}, all connected")
+
+
+def datapaths(unregistered: Items) -> Iterator[Finding]:
+    """Tell which datapaths belong to nobody."""
+    for datapath in unregistered:
+        yield Finding(
+            "datapaths",
+            f"{datapath['dpid']} at {datapath['peer']} is connected, but belongs to no host: it gets no flows",
+            "run daoli agent there, or take its controller setting away",
+        )
+    if not unregistered:
+        yield Finding("datapaths", "each that is connected belongs to a host")
+
+
+def endpoints(found: Items, known_hosts: Items) -> Iterator[Finding]:
+    """Tell which endpoints of connected hosts have no port."""
+    connected = {host["name"] for host in known_hosts if host["status"]["connected"]}
+    lost = [e for e in found if e["host"] in connected and not e["reachable"]]
+    for endpoint in lost:
+        name = endpoint.get("name") or endpoint["id"]
+        yield Finding(
+            "endpoints",
+            f"{name} on {endpoint['host']} has no port {endpoint['port']}",
+            "restart the container, or see the log of the host's agent",
+        )
+    if not lost:
+        yield Finding("endpoints", f"{count(len(found), 'endpoint')}, each with its port where the host is connected")
+
+
+def moves(found: Items, now: float) -> Iterator[Finding]:
+    """Tell which moves wait for an agent; `now` is by the controller's clock."""
+    stuck = [move for move in found if move["state"] not in OVER and now - move["updated"] > STUCK]
+    for move in stuck:
+        yield Finding(
+            "moves",
+            f"the move of {move['name']} from {move['source']} to {move['to']} waits in {move['state']}",
+            f"see that the agents of both hosts run; daolictl move follow {move['id']}",
+        )
+    if not stuck:
+        yield Finding("moves", "none is stuck")
+
+
+def publications(found: Items, known_endpoints: Items) -> Iterator[Finding]:
+    """Tell which ports lead to containers that do not run."""
+    running = {endpoint.get("container") for endpoint in known_endpoints}
+    idle = [publication for publication in found if publication["container"] not in running]
+    for publication in idle:
+        yield Finding(
+            "published ports",
+            f"{published_at(publication)} leads to {leads_to(publication)}, which does not run",
+            f"docker start {publication['name']} on its host, or daolictl publish rm {publication['id']}",
+        )
+    if not idle:
+        yield Finding("published ports", f"{count(len(found), 'port')}, each leads to a running container")
+
+
+def clock(skew: float | None) -> Iterator[Finding]:
+    """Tell whether the controller's clock and ours agree."""
+    if skew is None:
+        return
+    if abs(skew) > LARGEST_SKEW:
+        side = "ahead" if skew > 0 else "behind"
+        text = f"the controller's is {abs(skew):.0f} s {side} of this machine's"
+        yield Finding("clock", text, "have both set by NTP: timedatectl set-ntp true")
+    else:
+        yield Finding("clock", "the controller's and this machine's agree")
+
+
+def examined(told: dict[str, Any], skew: float | None, now: float) -> Iterable[Finding]:
+    """Judge all that the controller told."""
+    yield from clock(skew)
+    yield from hosts(told["hosts"])
+    yield from datapaths(told["unregistered"])
+    yield from endpoints(told["endpoints"], told["hosts"])
+    yield from publications(told["publications"], told["endpoints"])
+    yield from moves(told["moves"], now)

@@ -1,0 +1,47 @@
+"""A move of a container, followed to its end: what each agent does, as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from types import MappingProxyType
+from typing import Any, Final
+
+from daoli.cli.client import Client, place
+
+INTERVAL: Final = 0.3
+"""Seconds between two looks."""
+OVER: Final = frozenset({"done", "failed"})
+STEPS: Final = MappingProxyType(
+    {
+        "preparing": "{source} looks at the container",
+        "checking": "{to} looks whether it can run it",
+        "stopping": "{source} stops it",
+        "starting": "{to} makes and starts it, with the same addresses",
+        "removing": "{source} removes the old one",
+        "restoring": "{source} starts it again",
+        "done": "{name} runs on {to}",
+        "failed": "{name} stays on {source}",
+    }
+)
+"""What happens in each state."""
+
+Move = dict[str, Any]
+
+
+def step(move: Move) -> str:
+    """Say a move's present step in a line."""
+    what = STEPS.get(move["state"], "").format_map(move)
+    words = f"{move['state']:<10} {what}".rstrip()
+    return f"{words}: {move['detail']}" if move.get("detail") else words
+
+
+def followed(client: Client, move: Move, pause: Callable[[float], None] = time.sleep) -> Iterator[Move]:
+    """Give a move as it is now and after each change, the last time when it is over."""
+    yield move
+    while move["state"] not in OVER:
+        pause(INTERVAL)
+        now = client.get(place("moves", move["id"]))
+        if (now["state"], now.get("detail")) != (move["state"], move.get("detail")):
+            yield now
+        move = now
