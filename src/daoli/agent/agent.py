@@ -95,6 +95,7 @@ class Agent:
         self.engine_watcher = EngineWatcher(settings.docker, self.containers)
         self.zone = Zone()
         self.names = NamesServer(self.zone, DNS_PORT, PortMap(self._port_numbers))
+        self._leases_due = asyncio.Event()
         self.moves = Moves(
             self.engine,
             client,
@@ -102,12 +103,12 @@ class Agent:
             self.host,
             list_sent=self.endpoints.sent,
             port_free=self.publisher.is_free,
+            settle=self._leases_due.set,
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._connected = False
         self._target_due = asyncio.Event()
-        self._leases_due = asyncio.Event()
         self._subnets_before: dict[str, str] | None = None
 
     def spec(self) -> HostSpec:

@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import aiodocker
 import aiohttp
 from aiodocker.exceptions import DockerError
 
-from daoli.agent.networks import DockerNetwork, EngineError
+from daoli.agent.networks import DockerNetwork, EngineAway, EngineError
 
 STOP_GRACE: Final = 15.0
 """Seconds beyond the container's own that Docker has for stopping it."""
+
+
+class ImageFacts(NamedTuple):
+    """What tells one image from another."""
+
+    id: str
+    digests: frozenset[str]
+    """As registries know it, which is the same for engines that store images differently."""
 
 
 class DockerEngine:
@@ -60,6 +68,11 @@ class DockerEngine:
         async with _translated():
             await (await self._docker.networks.get(network)).connect(config)
 
+    async def disconnect(self, network: str, container: str) -> None:
+        """Disconnect a container from a network."""
+        async with _translated():
+            await (await self._docker.networks.get(network)).disconnect({"Container": container})
+
     async def start(self, container: str) -> None:
         """Start a container; one that runs is fine. EngineError if it does not start."""
         async with _translated():
@@ -77,10 +90,11 @@ class DockerEngine:
 
     # -- images ----------------------------------------------------------------------------------------------------
 
-    async def has_image(self, image: str) -> bool:
-        """Tell whether an image is here."""
+    async def image(self, name: str) -> ImageFacts | None:
+        """Say which image this is, by name or id; None if it is not here."""
         async with _translated():
-            return await _or_none(self._docker.images.inspect(image)) is not None
+            shown = await _or_none(self._docker.images.inspect(name))
+        return None if shown is None else ImageFacts(str(shown["Id"]), frozenset(shown.get("RepoDigests") or ()))
 
     async def pull(self, image: str, seconds: float) -> None:
         """Get an image from its registry; EngineError if that fails."""
@@ -107,7 +121,7 @@ async def _translated() -> AsyncIterator[None]:
     except DockerError as error:
         raise EngineError(error.message) from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise EngineError(f"Docker does not answer: {str(error) or type(error).__name__}") from error
+        raise EngineAway(f"Docker does not answer: {str(error) or type(error).__name__}") from error
 
 
 def _network(shown: Mapping[str, Any]) -> DockerNetwork:

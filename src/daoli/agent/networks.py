@@ -49,6 +49,10 @@ class EngineError(Exception):
     """Docker does not do what it is asked to; the text is Docker's."""
 
 
+class EngineAway(EngineError):
+    """Docker does not answer."""
+
+
 class Engine(Protocol):
     """What is asked of a Docker engine."""
 
@@ -103,7 +107,8 @@ class Networks:
         self._work.set()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), RETRY_SECONDS if self.problems else None)
+                async with asyncio.timeout(RETRY_SECONDS if self.problems else None):
+                    await self._work.wait()
             self._work.clear()
             try:
                 await self.step()
