@@ -179,6 +179,47 @@ def test_silent_agent(moving: Mirror) -> None:
     assert overdue(moving, 1e9) == []
 
 
+def test_silent_before(moving: Mirror) -> None:
+    """Silence counts from when agents could be heard at all."""
+    assert overdue(moving, 100.0, 90.0) == []
+    assert plan_overdue(moving, 100.0, 90.0).changes == {}
+    assert [move.id for move in overdue(moving, 121.0, 90.0)] == ["m1"]
+
+
+def test_silent_target(moving: Mirror) -> None:
+    """A container that is stopped is started again at its source when the target says nothing; its address is back."""
+    for state in ("checking", "stopping", "starting"):
+        report(moving, state)
+    carry_out(moving, plan_endpoint(moving, THERE))
+    carry_out(moving, plan_overdue(moving, 63.0))
+    move = moving.moves["m1"]
+    assert (move.state, move.detail, move.updated) == (
+        "restoring",
+        "host h2 said nothing for 61 seconds while starting",
+        63.0,
+    )
+    assert move.blueprint is not None
+    assert (lease_owner(moving), list(moving.view.endpoints)) == ("h1", [])
+    with pytest.raises(Clash, match="it is the turn of host h1"):
+        report(moving, "removing", "h2")
+
+
+def test_removes_itself(moving: Mirror) -> None:
+    """A port goes on leading to a container that removes itself when it is stopped, and is made anew at its source."""
+    carry_out(moving, plan_publication(moving, PublicationRequest(port=80, target="web"), "p1"))
+    for state in ("checking", "stopping"):
+        report(moving, state, container="c" * 64 if state == "stopping" else None)
+    carry_out(moving, plan_container_removal(moving, OLD))
+    report(moving, "starting")
+    report(moving, "restoring")
+    assert moving.publications["p1"].container == OLD
+    failed = report(moving, "failed", container=NEW)
+    assert moving.publications["p1"].container == NEW
+    assert failed.new_container == "c" * 64  # of the target, which may still have it
+    carry_out(moving, plan_container_removal(moving, NEW))
+    assert moving.publications == {}
+
+
 def test_sign_of_life(moving: Mirror) -> None:
     """The present state again tells what is going on, and that the agent lives."""
     report(moving, "checking")

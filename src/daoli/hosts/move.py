@@ -54,8 +54,11 @@ NEXT: Final = MappingProxyType[tuple[State, State], State](
 HELD: Final = frozenset[State]({"stopping", "starting", "restoring"})
 """While a move is in one of these, nobody can give up its addresses: the container that has them is not running."""
 
-PATIENCE: Final = MappingProxyType[State, float]({"preparing": 30.0, "checking": 120.0})
-"""Seconds without a word from the agent after which a move fails; later states wait, since something has changed."""
+PATIENCE: Final = MappingProxyType[State, float]({"preparing": 30.0, "checking": 60.0, "starting": 60.0})
+"""Seconds without a word from the agent after which a move fails, or the source starts its container again.
+
+Other states wait for the source: nobody else can know whether its container runs, or start it again.
+"""
 
 
 class MoveRequest(Spec):

@@ -54,14 +54,15 @@ class Moves:
 
     async def run(self) -> Never:
         """Let moves fail whose agent is silent, until cancelled."""
+        heard_from = self._clock()
         while True:
             await asyncio.sleep(self._check_seconds)
             now = self._clock()
-            silent = overdue(self._inventory.mirror, now)
+            silent = overdue(self._inventory.mirror, now, heard_from)
             if not silent:
                 continue
             try:
-                await self._inventory.write(partial(plan_overdue, now=now))
+                await self._inventory.write(partial(plan_overdue, now=now, heard_from=heard_from))
             except StoreUnavailable as error:
                 log.warning("moves_store_unavailable", reason=error.reason)
             else:

@@ -89,7 +89,7 @@ def plan_report(mirror: Mirror, move_id: str, report: MoveReport, now: float) ->
         raise Clash(f"a move that is {move.state} does not go to {report.state}", "state")
     if state == "checking" and move.state == "preparing" and report.blueprint is None:
         raise Invalid("the target needs it", "blueprint")
-    return _carry(mirror, move, _after(mirror, move, state, report, now))
+    return _carry(mirror, move, _after(mirror, move, state, report, now), report.container)
 
 
 def _after(mirror: Mirror, move: Move, state: State, report: MoveReport, now: float) -> Move:
@@ -106,7 +106,7 @@ def _after(mirror: Mirror, move: Move, state: State, report: MoveReport, now: fl
         changed["addresses"] = _addresses(at_source) or move.addresses
     if state == "removing":
         changed["new_container"] = report.container or move.new_container or _container_at(mirror, move)
-    elif report.container is not None:
+    elif report.container is not None and report.host == move.to:
         changed["new_container"] = report.container
     return move.model_copy(update=changed)
 
@@ -121,8 +121,8 @@ def _at(mirror: Mirror, move: Move, host: str) -> list[Endpoint]:
     return [place.endpoint for place in places if place is not None and place.endpoint.host == host]
 
 
-def _carry(mirror: Mirror, before: Move, move: Move) -> Plan:
-    """Write a move with what goes along."""
+def _carry(mirror: Mirror, before: Move, move: Move, made: str | None = None) -> Plan:
+    """Write a move with what goes along; `made` is the container that the report names."""
     changes: Changes = {key_of(move): move}
     if move.state == before.state:
         return Plan(changes)
@@ -131,9 +131,16 @@ def _carry(mirror: Mirror, before: Move, move: Move) -> Plan:
     elif move.state == "starting":
         changes |= _leased(move, move.to) | _without(mirror, move, move.source)
     elif move.state == "removing" and move.new_container is not None:
-        follow = (p for p in mirror.publications.values() if p.container == move.container)
-        changes |= {key_of(p): p.model_copy(update={"container": move.new_container}) for p in follow}
+        changes |= _followed(mirror, move, move.new_container)
+    elif before.state == "restoring" and made is not None:
+        changes |= _followed(mirror, move, made)
     return Plan(changes)
+
+
+def _followed(mirror: Mirror, move: Move, container: str) -> Changes:
+    """Have the ports of the old container lead to another."""
+    follow = (p for p in mirror.publications.values() if p.container == move.container)
+    return {key_of(p): p.model_copy(update={"container": container}) for p in follow}
 
 
 def _leased(move: Move, host: str) -> Changes:
@@ -146,15 +153,22 @@ def _without(mirror: Mirror, move: Move, host: str) -> Changes:
     return dict.fromkeys(endpoint_key(endpoint.id) for endpoint in _at(mirror, move, host))
 
 
-def overdue(mirror: Mirror, now: float) -> list[Move]:
-    """List the moves that wait for an agent which has been silent for too long, and can still end without harm."""
-    return [m for m in mirror.moves.values() if now - m.updated > PATIENCE.get(m.state, float("inf"))]
+def overdue(mirror: Mirror, now: float, heard_from: float = 0.0) -> list[Move]:
+    """List the moves that wait for an agent which has been silent for too long, and can still end without harm.
+
+    Agents can be heard since `heard_from`: silence before that is not theirs.
+    """
+    return [m for m in mirror.moves.values() if now - max(m.updated, heard_from) > PATIENCE.get(m.state, float("inf"))]
 
 
-def plan_overdue(mirror: Mirror, now: float) -> Plan:
-    """Let moves fail whose agent is silent."""
+def plan_overdue(mirror: Mirror, now: float, heard_from: float = 0.0) -> Plan:
+    """Let moves fail whose agent is silent; where the container is stopped, its source starts it again."""
     changes: Changes = {}
-    for move in overdue(mirror, now):
-        detail = f"host {worker_of(move)} said nothing for {now - move.updated:.0f} seconds while {move.state}"
-        changes[key_of(move)] = move.model_copy(update={"state": "failed", "detail": detail, "blueprint": None})
+    for move in overdue(mirror, now, heard_from):
+        silence = f"host {worker_of(move)} said nothing for {now - move.updated:.0f} seconds while {move.state}"
+        if move.state == "starting":
+            after = {"state": "restoring", "detail": silence, "updated": now}
+        else:
+            after = {"state": "failed", "detail": silence, "blueprint": None}
+        changes |= _carry(mirror, move, move.model_copy(update=after)).changes
     return Plan(changes)

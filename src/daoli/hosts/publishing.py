@@ -5,6 +5,7 @@ from __future__ import annotations
 from daoli.hosts.errors import Clash, Invalid, NotFound
 from daoli.hosts.finding import search_container
 from daoli.hosts.mirror import Mirror
+from daoli.hosts.move import HELD
 from daoli.hosts.plans import Plan
 from daoli.hosts.publication import Publication, PublicationRequest
 from daoli.hosts.stored import key_of
@@ -63,5 +64,10 @@ def plan_publication_removal(mirror: Mirror, publication_id: str) -> Plan:
 
 
 def plan_container_removal(mirror: Mirror, container: str) -> Plan:
-    """Forget what was kept for a container that is no more; there may be nothing."""
+    """Forget what was kept for a container that is no more; there may be nothing.
+
+    One that is on the move comes again: started with `--rm`, it has removed itself when it was stopped.
+    """
+    if any(move.container == container and move.state in HELD for move in mirror.moves.values()):
+        return Plan({})
     return Plan(dict.fromkeys(key_of(p) for p in mirror.publications.values() if p.container == container))
