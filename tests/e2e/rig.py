@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from daoli.lab import Endpoint, Host, Lab, Place, Process, wait_until
 from daoli.lab.session import Controller
+from daoli.ofproto import FlowMod, flow_text
 
 PATIENCE = 10.0
 """Seconds in which something that takes milliseconds must have happened, on however busy a machine."""
@@ -100,6 +101,12 @@ def normal(flows: Iterable[str]) -> set[tuple[frozenset[str], str]]:
         words = {word for word in words if not word.startswith("cookie=")}
         found.add((frozenset(words), actions))
     return found
+
+
+def written(flow: FlowMod) -> str:
+    """A flow that a flow_mod adds, as a dump shows it."""
+    times = (flow.idle_timeout, flow.hard_timeout)
+    return flow_text(flow.table_id, flow.priority, flow.cookie, *times, flow.flags, flow.match, flow.instructions)
 
 
 class Capture:

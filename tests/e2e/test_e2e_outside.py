@@ -23,12 +23,12 @@ from tests.e2e.rig import (
     ping,
     reaches,
     running,
+    written,
 )
 from tests.e2e.traffic import Program, TcpEcho, TcpTransfer
 from tests.labs import require_lab
 
 from daoli.lab import Endpoint, Host, Place, wait_until
-from daoli.ofproto import FlowMod, flow_text
 from daoli.routing.flows import NAMES_PORT, static_flows
 
 pytestmark = pytest.mark.e2e
@@ -127,12 +127,6 @@ def module_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             host.script(_WAY_OUT, host.address, what=f"{host.name}'s way out")
         rig.controller.wait_connected()
         yield rig
-
-
-def written(flow: FlowMod) -> str:
-    """A flow as a dump shows it."""
-    times = (flow.idle_timeout, flow.hard_timeout)
-    return flow_text(flow.table_id, flow.priority, flow.cookie, *times, flow.flags, flow.match, flow.instructions)
 
 
 @contextmanager

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from tests.e2e.rig import PATIENCE, STATIC, STATIC_FLOWS, Capture, Rig, address, live, mac, normal, ping, send_raw
+from tests.e2e.rig import (
+    PATIENCE,
+    STATIC,
+    STATIC_FLOWS,
+    Capture,
+    Rig,
+    address,
+    live,
+    mac,
+    normal,
+    ping,
+    send_raw,
+    written,
+)
 from tests.routing.frames import arp, echo, ipv4
 
 from daoli.lab import Place, wait_until
@@ -27,7 +40,7 @@ def test_static_flows(rig: Rig) -> None:
     for host in rig.lab.hosts.values():
         found = live(host, STATIC)
         assert len(found) == STATIC_FLOWS
-        assert normal(found) == normal(map(str, static_flows(1, mac(host.plan.uplink_mac))))
+        assert normal(found) == normal(map(written, static_flows(1, mac(host.plan.uplink_mac))))
         assert rig.status(host.name)["static_flows"] == STATIC_FLOWS
         assert rig.status(host.name)["problems"] == []
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
+from ipaddress import IPv4Network
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.routing.frames import ipv4, see
+from tests.routing.frames import ICMP, TCP, UDP, echo, ipv4, see
 from tests.routing.simulator import Flow, SimulatedSwitch, altered
-from tests.routing.world import UPLINK, Plan, Spot, World, host, plans, port_of, static_of, uplink_mac
+from tests.routing.world import (
+    UPLINK,
+    Plan,
+    Spot,
+    World,
+    host,
+    local_mac,
+    network,
+    plans,
+    port_of,
+    static_of,
+    uplink_mac,
+)
 
 from daoli.ofproto import (
     ApplyActions,
@@ -21,6 +36,7 @@ from daoli.ofproto import (
     FlowStatsReply,
     Match,
     Output,
+    PortNo,
     decode,
 )
 from daoli.routing.flows import (
@@ -31,8 +47,10 @@ from daoli.routing.flows import (
     Arrive,
     Cookie,
     Forward,
+    ForwardProtocol,
     Kind,
     Priority,
+    connection_cookie,
     pair_cookie,
 )
 from daoli.routing.model import ROUTER_MAC
@@ -510,3 +528,130 @@ def test_any_damage(plan: Plan, restarted: bool, data: st.DataObject) -> None:
     world.now = 200.0
     for a, b in talks:
         assert talk(world, a, b) == talk(world, b, a) == 1
+
+
+# -- the outside
+
+X = bytes((198, 51, 100, 7))
+CONNECTIONS = (MAGIC << 48 | Kind.CONNECTION << 40, KIND_MASK)
+
+
+def way_in(world: World, h: int, b: int, proto: int) -> int:
+    """Let a host send to an endpoint what came from the outside; count what arrives there."""
+    payload = echo(8) if proto == ICMP else struct.pack("!HH16x", 4000, 80)
+    frame = ipv4(local_mac(h), ROUTER_MAC, X, world.place(b).ipv4, proto=proto, payload=payload)
+    return len(world.send_from_host(h, frame))
+
+
+def way_out(world: World, a: int, proto: int) -> list[int]:
+    """Let an endpoint answer to the outside; name the datapaths at whose stack that arrives."""
+    payload = echo(0) if proto == ICMP else struct.pack("!HH16x", 80, 4000)
+    place = world.place(a)
+    frame = ipv4(place.mac, ROUTER_MAC, place.ipv4, X, proto=proto, payload=payload)
+    return [arrival.dpid for arrival in world.send(a, frame)]
+
+
+def open_world() -> World:
+    """Make a world of gateways: endpoint 2 on host 1 has a way out by it, and three conversations let in by host 0."""
+    world = World(PLAN, gateway=True)
+    assert way_out(world, 2, 47) == [H1]
+    assert way_out(world, 0, TCP) == [H0]
+    for proto in (TCP, UDP, ICMP):
+        assert way_in(world, 0, 2, proto) == 1
+    return world
+
+
+def described(world: World) -> dict[int, tuple[object, ...]]:
+    """Describe the live routes without regard to which end began."""
+    return {
+        route.id: (route.generation, frozenset(route.both_keys()), frozenset(route.dpids()), route.alive)
+        for route in world.router.routes
+    }
+
+
+@pytest.mark.parametrize("order", [(H0, H1), (H1, H0)])
+def test_outside_is_adopted(order: tuple[int, int]) -> None:
+    """Routes to and from the outside are adopted, whichever datapath comes first, and nothing is written."""
+    world = open_world()
+    before, flows = described(world), {dpid: dict(switch.flows) for dpid, switch in world.net.switches.items()}
+    restart(world)
+    for dpid in order:
+        assert repair(world, dpid).writes == []
+    assert described(world) == before
+    assert {dpid: switch.flows for dpid, switch in world.net.switches.items()} == flows
+    punts = world.net.punts
+    assert [way_out(world, 2, proto) for proto in (47, TCP, UDP, ICMP)] == [[H1], [H0], [H0], [H0]]
+    assert world.net.punts == punts
+    connection = next(route for route in world.router.routes if route.connection)
+    assert (connection.source.endpoint, connection.destination) == (None, world.place(2))
+
+
+def test_unclear_until_the_other_host_connects() -> None:
+    """A flow to an uplink that nobody has yet is kept, and adopted once the host that has it is there."""
+    world = open_world()
+    before = described(world)
+    fresh = World(PLAN, gateway=True)
+    fresh.net = world.net
+    fresh.net.controller = fresh.punted
+    ports = list(fresh.view.switches[H0].ports.values())
+    fresh.view.disconnect(H0)
+    fresh.view.by_uplink.clear()
+    fresh.view.switches[H0].uplink_mac = bytes(6)
+    first = repair(fresh, H1)
+    assert (first.writes, first.unclear, first.adopted) == ([], True, 1)
+    fresh.view.set_ports(H0, ports)
+    assert repair(fresh, H0).writes == []
+    second = repair(fresh, H1)
+    assert (second.writes, second.unclear) == ([], False)
+    assert described(fresh) == before
+
+
+def test_unclear_without_hope() -> None:
+    """When all hosts are there, a flow to an uplink that none of them has goes."""
+    world = open_world()
+    switch = world.net.switches[H1]
+    for flow in switch.with_cookie(*CONNECTIONS):
+        switch.remove(flow, FlowRemovedReason.IDLE_TIMEOUT, told=False)
+    restart(world)
+    place = world.place(2)
+    wrong = ForwardProtocol(
+        0, connection_cookie(0, 5), 30, port_of(2), place.mac, place.ipv4, X, ICMP, uplink_mac(1), STRANGER, UPLINK
+    )
+    put(switch, as_flow(wrong.message()))
+    done = repair(world, H1)
+    assert (done.stale_removed, done.unclear) == (1, False)
+
+
+@pytest.mark.parametrize("reason", ["internal", "no gateway", "inside", "another MAC"])
+def test_outside_is_not_adopted(reason: str) -> None:
+    """Routes to the outside that would not be installed today are taken away at both hosts."""
+    world = open_world()
+    restart(world)
+    view = world.view
+    if reason == "internal":
+        view.put_network(replace(network(0), internal=True))
+    elif reason == "no gateway":
+        for h in (0, 1):
+            view.put_host(host(h))
+    elif reason == "inside":
+        view.put_network(replace(network(1), subnet=IPv4Network("198.51.0.0/16"), gateway=bytes((198, 51, 0, 1))))
+    else:
+        for dpid in (H0, H1):
+            view.put_port(dpid, PortInfo(PortNo.LOCAL, "daoli", STRANGER))
+    for dpid in (H0, H1):
+        repair(world, dpid)
+    assert world.net.switches[H0].with_cookie(*PAIRS) == world.net.switches[H1].with_cookie(*PAIRS) == []
+    assert world.net.switches[H0].with_cookie(*CONNECTIONS) == []
+    assert not any(route.outside for route in world.router.routes) or reason == "another MAC"
+
+
+def test_kind_and_match_disagree() -> None:
+    """A flow whose cookie says pair and whose match says connection, or the other way round, goes."""
+    world = open_world()
+    switch = world.net.switches[H1]
+    for cookie, flow in (
+        (pair_cookie(0, 77), switch.with_cookie(*CONNECTIONS)[0]),
+        (connection_cookie(0, 78), switch.with_cookie(*PAIRS)[0]),
+    ):
+        put(switch, altered(flow, cookie=cookie))
+    assert repair(world, H1).stale_removed == 2
