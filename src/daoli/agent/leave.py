@@ -14,7 +14,7 @@ import aiodocker
 import aiohttp
 
 from daoli.agent import links
-from daoli.agent.bridge import DNS_PORT
+from daoli.agent.bridge import DNS_PORT, MACVLAN
 from daoli.agent.client import Client, Refused, Unreachable
 from daoli.agent.links import LinkError
 from daoli.agent.networks import DRIVER, FABRIC_OPTION
@@ -134,7 +134,8 @@ class Leaving:
             return None
         for subnet in await links.routes(BRIDGE):
             await links.ip("route", "del", subnet, "dev", BRIDGE)
-        for port in (DNS_PORT, self.state.joined.get("wanted", {}).get("uplink")):
+        wanted = self.state.joined.get("wanted", {})
+        for port in (DNS_PORT, wanted.get("nic") if wanted.get("whole") else MACVLAN):
             if port and port not in self.state.joined.get("ports", []):
                 await self.ovs.del_port(port)
         for column, value in (before or {}).items():
