@@ -409,6 +409,22 @@ def test_connection_comes_in_elsewhere() -> None:
         assert not world.net.switches[host(2 - h).dpid].with_cookie(CONNECTIONS, KIND_MASK)
 
 
+def test_connection_sleeps() -> None:
+    """An endpoint that speaks first after its connection's route has idled out still reaches its client's entry."""
+    world = World(TWO_HOSTS, gateway=True)
+    inward(world, 0, 1)
+    for switch in world.net.switches.values():
+        for flow in switch.with_cookie(CONNECTIONS, KIND_MASK):
+            switch.remove(flow, FlowRemovedReason.IDLE_TIMEOUT)
+    world.tell_removals()
+    assert len(world.router.routes) == 0
+    check_left(outward(world, 1, payload=segment(81, 4000)), 1, 63)
+    world.router.revoke(list(world.router.routes))
+    world.net.switches[host(1).dpid].flows = {f.key: f for f in world.static(host(1).dpid)}
+    check_left(outward(world, 1), 0, 62)
+    check_entered(world, inward(world, 0, 1), 1, 62)
+
+
 CONNECTIONS = MAGIC << 48 | Kind.CONNECTION << 40
 
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from daoli.ofproto import FlowRemoved, PortNo
 from daoli.ofproto.shapes import EMIT, Punt
 from daoli.routing.budget import Budget
+from daoli.routing.entries import Entries
 from daoli.routing.flows import (
     ARRIVE,
     ARRIVE_PROTOCOL,
@@ -58,7 +59,7 @@ from daoli.routing.packet import (
 )
 from daoli.routing.routes import BACK, FORTH, Connection, Route, RouteTable, key_of, selector
 from daoli.routing.verdict import Outcome, Verdict, connection_of, decide, obstacle
-from daoli.routing.view import End, View
+from daoli.routing.view import End, Outside, View
 
 Write = tuple[int, bytes]
 """A dpid, and whole messages for it."""
@@ -123,6 +124,7 @@ class Router:
             settings.punt_rate * settings.uplink_factor, settings.punt_burst * settings.uplink_factor
         )
         self._icmp = Budget(settings.icmp_rate, settings.icmp_burst)
+        self._entries = Entries()
         self._muted: dict[tuple[int, int], float] = {}
         self._denials: dict[int, float] = {}
         self._believed: dict[int, list[tuple[Route, bytes]]] = {}
@@ -181,13 +183,20 @@ class Router:
     def _by_entry(self, verdict: Verdict, outside: End, connection: Connection) -> tuple[Verdict, End]:
         """Let an endpoint's answer leave by the host that let the question in, if there is a route of it."""
         assert verdict.source is not None  # noqa: S101 (the caller has checked)
-        route = self.routes.find(connection.key(verdict.source.ipv4, outside.ipv4))
-        entry = route.outside if route is not None else None
+        key = connection.key(verdict.source.ipv4, outside.ipv4)
+        route = self.routes.find(key)
+        entry = route.outside if route is not None else self._remembered(key, outside)
         if entry is None:
             return verdict, outside
         problem = obstacle(verdict.source, entry)
         outcome = Outcome.UNREACHABLE if problem else verdict.outcome
         return verdict._replace(outcome=outcome, destination=entry, problem=problem, connection=connection), entry
+
+    def _remembered(self, key: bytes, outside: End) -> Outside | None:
+        switch = self.view.switches.get(self._entries.find(key) or 0)
+        if switch is None or not switch.host.gateway:
+            return None
+        return Outside(switch, outside.ipv4, outside.gateway)
 
     def _pass_on(self, verdict: Verdict, data: bytes, now: float) -> Answer:
         """Deliver an ICMP error from outside, at most at the rate of its receiver's port."""
@@ -315,7 +324,10 @@ class Router:
         ipv4_src = message.match.get("ipv4_src") if isinstance(message, FlowRemoved) else message.ipv4_src
         if ipv4_src is None:
             return None
-        return self.routes.ended(cookie.route_id, cookie.generation, ipv4_src)
+        route = self.routes.ended(cookie.route_id, cookie.generation, ipv4_src)
+        if route is not None:
+            self._entries.remember(route)
+        return route
 
     def revoke(self, routes: Iterable[Route]) -> tuple[list[Route], list[Write]]:
         """End routes now: take them out of the table, and build what deletes their flows at both ends."""
