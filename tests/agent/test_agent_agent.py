@@ -70,7 +70,8 @@ async def test_joining_is_noted(agent: Agent, settings: AgentSettings) -> None:
     """Who has joined what is on the disk, for a start without the controller."""
     await agent.join()
     kept = State.load(Path(settings.state_dir)).joined
-    assert kept == {"host": "h1", "controller": URL, "wanted": asdict(WANTED)}
+    facts = {"host": "h1", "controller": URL, "token_file": "", "docker": settings.docker, "wanted": asdict(WANTED)}
+    assert kept == facts
 
 
 async def test_a_failed_joining_is_undone(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +139,7 @@ async def test_a_joined_host_starts_without_anything(settings: AgentSettings, mo
     monkeypatch.setattr(preflight, "check_host", unfit)
     monkeypatch.setattr(preflight, "wanted", unfit)
     state = State(Path(settings.state_dir), {"host": "h1", "controller": URL, "wanted": asdict(WANTED)})
-    assert await module._wanted_again(settings, state, Client(URL)) == WANTED
+    assert await module._wanted_again(settings, state) == WANTED
 
 
 async def test_leaving_a_host_that_never_joined(settings: AgentSettings) -> None:

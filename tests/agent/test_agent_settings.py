@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daoli.agent.settings import DOCTOR, PROGRAM, AgentSettings
+from daoli.agent.settings import DOCTOR, PROGRAM, AgentSettings, as_joined
 from daoli.sources import SettingError
 
 
@@ -89,3 +89,11 @@ def test_sources(tmp_path: Path) -> None:
     assert (settings.uplink, settings.token()) == ("eth3", "secret")
     assert actions == {"leave"}
     assert DOCTOR.read([], environment)[0].uplink == "eth3"
+
+
+def test_as_joined() -> None:
+    """What is not set is taken from the notes of a host that has joined."""
+    notes = {"controller": "http://192.0.2.9:8653", "token_file": "/etc/daoli/token", "host": "h1"}
+    settings = as_joined(AgentSettings(token_file="/root/token"), notes)  # noqa: S106  a file's name
+    assert (settings.controller, settings.token_file) == ("http://192.0.2.9:8653", "/root/token")
+    assert as_joined(AgentSettings(), {}) == AgentSettings()

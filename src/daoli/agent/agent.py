@@ -39,7 +39,7 @@ from daoli.agent.ovs import Ovs, OvsError
 from daoli.agent.preflight import Unfit
 from daoli.agent.publish import Publisher
 from daoli.agent.serve import serving
-from daoli.agent.settings import AgentSettings
+from daoli.agent.settings import KEPT, AgentSettings, as_joined
 from daoli.agent.state import State
 from daoli.agent.status import make_status_app
 from daoli.agent.tasks import keep_running
@@ -147,7 +147,7 @@ class Agent:
     def remember(self) -> None:
         """Note who we are and what the bridge is to be, for a start without the controller."""
         wanted = self.bridge.wanted
-        facts = {"host": self.host, "controller": self.settings.controller, "wanted": asdict(wanted)}
+        facts = {"host": self.host, "wanted": asdict(wanted), **{name: getattr(self.settings, name) for name in KEPT}}
         if {name: self.state.joined.get(name) for name in facts} != facts:
             self.state.joined |= facts
             self.state.save()
@@ -369,7 +369,7 @@ async def start(settings: AgentSettings) -> None:
         client = Client(settings.controller, settings.token())
         try:
             if state.joined.get("host"):
-                agent = Agent(settings, await _wanted_again(settings, state, client), state, client)
+                agent = Agent(settings, await _wanted_again(settings, state), state, client)
                 agent.remember()
             else:
                 agent = await _first_time(settings, state, client)
@@ -393,7 +393,7 @@ async def _first_time(settings: AgentSettings, state: State, client: Client) -> 
             return agent
 
 
-async def _wanted_again(settings: AgentSettings, state: State, client: Client) -> Wanted:
+async def _wanted_again(settings: AgentSettings, state: State) -> Wanted:
     """Say what the bridge is to be on a host that has joined: it must do without Docker, controller and NIC."""
     joined = state.joined
     if joined["host"] != settings.host_name:
@@ -407,12 +407,14 @@ async def _wanted_again(settings: AgentSettings, state: State, client: Client) -
         for problem in error.problems:
             log.warning("host_not_fit", problem=problem)
     try:
-        moved = settings.controller != joined["controller"] or settings.openflow not in ("", kept.target)
-        target = await preflight.target(settings, await reach(client)) if moved else kept.target
-        return await preflight.wanted(settings, target)
+        # Where the controller is now is found out once it answers.
+        wanted = await preflight.wanted(settings, settings.openflow or kept.target)
+        if wanted.uplink != kept.uplink:
+            await Ovs().del_port(kept.uplink)
     except (Unfit, OvsError, links.LinkError) as error:
         log.warning("host_as_before", problem=str(error))
         return kept
+    return wanted
 
 
 async def depart(settings: AgentSettings, say: Say, *, force: bool) -> bool:
@@ -422,7 +424,8 @@ async def depart(settings: AgentSettings, say: Say, *, force: bool) -> bool:
         if not state.joined:
             await say("this host has not joined a fabric: there is nothing to undo")
             return True
-        client = Client(settings.controller or state.joined.get("controller", ""), settings.token())
+        settings = as_joined(settings, state.joined)
+        client = Client(settings.controller, settings.token())
         try:
             agent = Agent(settings, Wanted(**state.joined["wanted"]), state, client)
             app = make_driver_app(agent.ipam, agent.driver)

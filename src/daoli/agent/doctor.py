@@ -28,7 +28,7 @@ from daoli.agent.join import clash, refusal
 from daoli.agent.links import Link, LinkError
 from daoli.agent.ovs import BRIDGE, Ovs, OvsError
 from daoli.agent.preflight import Unfit
-from daoli.agent.settings import DOCTOR, AgentSettings
+from daoli.agent.settings import DOCTOR, AgentSettings, as_joined
 from daoli.agent.state import State
 from daoli.hosts.spec import HostSpec
 from daoli.sources import SettingError
@@ -90,7 +90,7 @@ async def admit(settings: AgentSettings) -> Patient:
     joined: dict[str, Any] = {}
     with suppress(OSError):
         joined = State.load(Path(settings.state_dir)).joined
-    kept = dict((status or {}).get("settings") or {}) or {"controller": joined.get("controller", "")}
+    kept = dict((status or {}).get("settings") or {}) or asdict(as_joined(settings, joined))
     given = {name: value for name, value in asdict(settings).items() if value != asdict(AgentSettings())[name]}
     return Patient(AgentSettings(**{**asdict(settings), **kept, **given}), status, joined)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from daoli.hosts.spec import PORT_NAME_LENGTH
@@ -143,6 +144,17 @@ class AgentSettings:
         if not identity:
             raise SettingError(f"dpid: {machine_id} is empty: run systemd-machine-id-setup, or give a dpid")
         return "0000" + hashlib.sha256(f"daoli {identity}".encode()).hexdigest()[:12]
+
+
+KEPT: Final = ("controller", "token_file", "docker")
+"""Settings of a host that has joined which are noted, so that leaving and the doctor need not be told."""
+
+
+def as_joined(settings: AgentSettings, joined: Mapping[str, Any]) -> AgentSettings:
+    """Take from the notes what is not set."""
+    untouched = AgentSettings()
+    kept = {name: joined[name] for name in KEPT if name in joined}
+    return replace(settings, **{n: value for n, value in kept.items() if getattr(settings, n) == getattr(untouched, n)})
 
 
 PROGRAM: Final = Program(
