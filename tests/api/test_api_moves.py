@@ -10,6 +10,7 @@ WEB = "a" * 64
 async def test_move(populated: Api) -> None:
     """A move is begun, shown, listed, and goes on by the reports of the agents."""
     await populated.ask("PUT", "/hosts/h1/endpoints", {"endpoints": [listed(1) | {"container": WEB}]})
+    populated.inventory.view.set_ports(0xA2, [])
     answer = await populated.ask("POST", "/moves", {"container": "web1", "to": "h2"})
     path = f"/moves/{answer.body['id']}"
     assert (answer.status, answer.headers["Location"], answer.body["state"]) == (202, path, "preparing")
@@ -27,6 +28,9 @@ async def test_move(populated: Api) -> None:
 
 async def test_refused(populated: Api) -> None:
     """What cannot be moved, where it cannot go, and a state that does not exist are told by field."""
+    away = await populated.ask("POST", "/moves", {"container": "web1", "to": "h2"})
+    assert (away.status, away.field, away.body["detail"]) == (409, "to", "host h2 is not connected")
+    populated.inventory.view.set_ports(0xA2, [])
     assert (await populated.ask("POST", "/moves", {"container": "web1", "to": "h2"})).field == "container"
     assert (await populated.ask("GET", "/moves/m9")).status == 404
     answer = await populated.ask("POST", "/moves/m9/reports", {"host": "h1", "state": "flying"})

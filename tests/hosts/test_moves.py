@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.hosts.records import endpoint, following, host, network
 
+from daoli.hosts.errors import Clash, Invalid
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.move import MoveReport, MoveRequest
 from daoli.hosts.moves import Moves
@@ -33,6 +34,22 @@ async def running(moves: Moves) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def connected(inventory: Inventory) -> None:
+    """The target is connected."""
+    inventory.view.set_ports(2, [])
+
+
+async def test_not_connected(inventory: Inventory) -> None:
+    """A move to a host that is not connected is refused, and one to a host that is not there."""
+    inventory.view.disconnect(2)
+    await inventory.put_endpoint(WEB)
+    with pytest.raises(Clash, match="host h2 is not connected"):
+        await Moves(inventory).begin(REQUEST)
+    with pytest.raises(Invalid, match="there is no host h9"):
+        await Moves(inventory).begin(MoveRequest(container="web", to="h9"))
 
 
 async def test_begin_and_report(inventory: Inventory) -> None:
@@ -98,6 +115,7 @@ async def test_restart(tmp_path: Path) -> None:
             await before.put_host(spec)
         await before.put_network(network())
         await before.put_endpoint(WEB)
+        before.view.set_ports(2, [])
         moves = Moves(before)
         move = await moves.begin(REQUEST)
         ready = MoveReport(host="h1", state="checking", blueprint={"Image": "web", "Env": ["A=b"]})

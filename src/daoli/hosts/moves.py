@@ -11,6 +11,7 @@ from typing import Final, Never
 
 import structlog
 
+from daoli.hosts.errors import Clash
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.move import Move, MoveReport, MoveRequest
 from daoli.hosts.moving import find_move, overdue, plan_move, plan_overdue, plan_report
@@ -41,10 +42,17 @@ class Moves:
         return find_move(self._inventory.mirror, move_id)
 
     async def begin(self, request: MoveRequest) -> Move:
-        """Begin a move."""
+        """Begin a move; Clash if the target is not connected, where nothing could come of it."""
+        self._check_connected(request.to)
         new_id, now = secrets.token_hex(6), self._clock()
         await self._inventory.write(lambda mirror: plan_move(mirror, request, new_id, now))
         return self.find(new_id)
+
+    def _check_connected(self, name: str) -> None:
+        view = self._inventory.view
+        host = view.hosts.get(name)
+        if host is not None and not view.switches[host.dpid].connected:
+            raise Clash(f"host {name} is not connected", "to")
 
     async def report(self, move_id: str, report: MoveReport) -> Move:
         """Take an agent's report."""
