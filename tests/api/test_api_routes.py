@@ -15,10 +15,12 @@ async def test_list(api: Api) -> None:
     api.fabric.live = [
         RouteReport(1, "e1", "e2", "h1", "h2", "pair", "same network", 3.5, 1, 100, 1, 100),
         RouteReport(2, "e3", "e4", "h1", "h2", "connection", "rule 7", 0.5),
+        RouteReport(3, None, "e4", "h1", "h2", "connection", "outside", 0.5, protocol="tcp", destination_port=80),
     ]
     answer = await api.ask("GET", "/routes")
     assert answer.body == {"routes": [asdict(route) for route in api.fabric.live]}
     assert answer.body["routes"][1]["packets"] is None
+    assert answer.body["routes"][2]["source"] is None
 
 
 @pytest.mark.parametrize("source", ["e1", "web1", "10.1.0.2"])

@@ -119,6 +119,11 @@ class FakeDatapath:
         return [flow for flow in self.table.values() if self.kind(flow) == Kind.PAIR]
 
     @property
+    def live(self) -> list[FlowMod]:
+        """The flows of routes, of pairs and of connections."""
+        return [flow for flow in self.table.values() if self.kind(flow) in (Kind.PAIR, Kind.CONNECTION)]
+
+    @property
     def static(self) -> list[FlowMod]:
         return [flow for flow in self.table.values() if self.kind(flow) == Kind.STATIC]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import cast
 
 import pytest
@@ -17,11 +18,15 @@ from daoli.ofproto import (
     Match,
     PacketIn,
     PacketOut,
+    PortNo,
     PortReason,
     PortStatus,
     SetAsync,
 )
-from daoli.routing.flows import MAGIC, MAGIC_MASK, Ended, Kind, static_flows
+from daoli.ofproto.shapes import Punt
+from daoli.routing.flows import MAGIC, MAGIC_MASK, NAMES_PORT, Ended, Kind, static_flows
+from daoli.routing.model import ROUTER_MAC, Network
+from daoli.routing.routes import BACK, FORTH
 
 
 async def test_settling_installs_the_static_flows(rig: Rig) -> None:
@@ -288,3 +293,120 @@ async def test_many_flows_are_compared_in_several_turns(rig: Rig, monkeypatch: p
     before = len(turns)
     assert len(await rig.fabric.routes()) == 1
     assert len(turns) - before > len(rig.datapaths[1].table)
+
+
+# -- the outside
+
+X = bytes((198, 51, 100, 7))
+LOCAL_MAC = {n: bytes((2, 0xEE, 0, 0, 0, n)) for n in (1, 2)}
+
+
+async def open_world(rig: Rig) -> None:
+    """Make both hosts gateways, and settle them."""
+    for n in (1, 2):
+        rig.hosts[n] = replace(rig.hosts[n], gateway=True)
+        rig.datapaths[n].ports.append(port(PortNo.LOCAL, "daoli", LOCAL_MAC[n]))
+    await rig.ready()
+
+
+def send(rig: Rig, n: int, in_port: int, eth_src: bytes, src: bytes, dst: bytes) -> None:
+    """Punt a UDP packet from port 9 to port 9."""
+    frame = ROUTER_MAC + eth_src + rig.frame(1, 2)[12:26] + src + dst + bytes((0, 9, 0, 9, 0, 8, 0, 0))
+    rig.fabric.received(cast("Datapath", rig.datapaths[n]), Punt(0, NO_BUFFER, len(frame), 0, 0, 0, in_port, frame))
+
+
+def leave(rig: Rig, n: int) -> None:
+    """Let a host's endpoint open a way out."""
+    send(rig, n, 10 + n, rig.endpoints[n].mac, rig.endpoints[n].ipv4, X)
+
+
+def enter(rig: Rig, n: int, to: int) -> None:
+    """Let a host's own stack send to an endpoint."""
+    send(rig, n, PortNo.LOCAL, LOCAL_MAC[n], X, rig.endpoints[to].ipv4)
+
+
+async def test_outside_routes_are_reported(rig: Rig) -> None:
+    """Who is outside has an address and no id; a connection says its protocol and ports; events name them too."""
+    await open_world(rig)
+    async with rig.events.subscribe() as events:
+        leave(rig, 1)
+        enter(rig, 1, 2)
+        told = [await anext(events) for _ in range(2)]
+    assert [event.fields.get("address") for event in told] == ["198.51.100.7"] * 2
+    pair, connection = await rig.fabric.routes()
+    assert (pair.source, pair.destination, pair.destination_address) == ("e1", None, "198.51.100.7")
+    assert (pair.granularity, pair.protocol, pair.source_port, pair.packets) == ("pair", None, None, 7)
+    assert (connection.source, connection.source_host, connection.destination) == (None, "h1", "e2")
+    assert (connection.granularity, connection.protocol, connection.destination_port) == ("connection", "udp", 9)
+    assert (connection.packets, connection.packets_back) == (7, 7)
+
+
+async def test_outside_routes_are_cut(rig: Rig) -> None:
+    """Routes to the outside go when the gateway, the openness of the network, or the address's being outside does."""
+    await open_world(rig)
+    changes = (
+        replace(rig.hosts[1], gateway=False),
+        replace(rig.network, internal=True),
+        Network("x", IPv4Network("198.51.100.0/24"), bytes((198, 51, 100, 1))),
+    )
+    for change in changes:
+        rig.post(rig.network, *rig.hosts.values())
+        await rig.quiet()
+        leave(rig, 1)
+        enter(rig, 1, 2)
+        assert len(rig.fabric.router.routes) == 2
+        rig.post(change)
+        await rig.quiet()
+        assert len(rig.fabric.router.routes) == 0
+        assert {len(rig.datapaths[n].live) for n in (1, 2)} == {0}
+
+
+async def test_gateway_and_names_change_the_static_flows(rig: Rig) -> None:
+    """A host that becomes a gateway, or gets a port for names, is settled with the flows of that; and back again."""
+    await rig.ready()
+    datapath = rig.datapaths[1]
+    plain = len(datapath.static)
+    datapath.ports.append(port(PortNo.LOCAL, "daoli", LOCAL_MAC[1]))
+    rig.post(replace(rig.hosts[1], gateway=True))
+    await rig.quiet()
+    assert len(datapath.static) == plain + 2
+    names = port(40, NAMES_PORT)
+    for reason, change, more in (
+        (PortReason.ADD, datapath.ports.append, 8),
+        (PortReason.DELETE, datapath.ports.remove, 2),
+    ):
+        change(names)
+        rig.fabric.received(cast("Datapath", datapath), PortStatus(reason, names))
+        await rig.quiet()
+        assert len(datapath.static) == plain + more == rig.fabric.host_status("h1").static_flows
+    rig.post(rig.hosts[1])
+    await rig.quiet()
+    assert len(datapath.static) == plain
+
+
+async def test_local_mac_changes(rig: Rig) -> None:
+    """When port LOCAL gets another MAC, the routes that lead by it are cut, and others are not."""
+    await open_world(rig)
+    leave(rig, 1)
+    leave(rig, 2)
+    rig.punt(1, 2)
+    status = PortStatus(PortReason.MODIFY, port(PortNo.LOCAL, "daoli", bytes.fromhex("02ee00000099")))
+    rig.fabric.received(cast("Datapath", rig.datapaths[1]), status)
+    await rig.quiet()
+    assert [route.outside.dpid if route.outside else None for route in rig.fabric.router.routes] == [2, None]
+
+
+async def test_unclear_flows_wait_for_their_host(rig: Rig) -> None:
+    """Of a restarted fabric the host of the container may connect first: its flows are adopted with the other host."""
+    await open_world(rig)
+    enter(rig, 1, 2)
+    old = {n: dict(rig.datapaths[n].table) for n in (1, 2)}
+    fresh = Rig()
+    fresh.hosts, fresh.datapaths = rig.hosts, rig.datapaths
+    fresh.post(fresh.network, *fresh.hosts.values(), *fresh.endpoints.values())
+    await fresh.connect(2)
+    assert len(fresh.fabric.router.routes) == 0
+    await fresh.connect(1)
+    (route,) = fresh.fabric.router.routes
+    assert route.alive == FORTH | BACK
+    assert {n: dict(rig.datapaths[n].table) for n in (1, 2)} == old
