@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -35,8 +34,6 @@ USAGE: Final = 2
 UNREACHABLE: Final = 3
 INTERRUPTED: Final = 130
 """128 and the number of SIGINT, as shells report it."""
-PIPE_CLOSED: Final = 141
-"""128 and the number of SIGPIPE."""
 
 EXIT_CODES: Final = MappingProxyType(
     {
@@ -101,7 +98,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; give the exit code."""
     try:
         result = daolictl.main(arguments, prog_name=PROGRAM, complete_var=VARIABLE, standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as wrong:
         wrong.show()
         return wrong.exit_code
@@ -116,10 +112,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except Done:
         return FAILED
-    except BrokenPipeError:
-        # What is buffered would fail once more when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     return result if isinstance(result, int) else 0

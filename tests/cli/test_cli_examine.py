@@ -1,0 +1,81 @@
+"""What `daolictl doctor` looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from tests.cli.fake import endpoint, host, move, publication
+
+from daoli.cli.examine import Finding, clock, datapaths, endpoints, examined, hosts, moves, publications
+
+
+def wrong(findings: Iterable[Finding]) -> list[str]:
+    """Give what is wrong, each with a remedy."""
+    return [finding.text for finding in findings if finding.remedy]
+
+
+def test_all_well() -> None:
+    """Where all is well each check says so, and none has a remedy."""
+    told = {
+        "hosts": [host()],
+        "unregistered": [],
+        "endpoints": [endpoint()],
+        "publications": [publication()],
+        "moves": [move("done")],
+    }
+    found = list(examined(told, 0.0, 1e9))
+    assert wrong(found) == []
+    assert [finding.check for finding in found] == [
+        "clock",
+        "hosts",
+        "datapaths",
+        "endpoints",
+        "published ports",
+        "moves",
+    ]
+
+
+def test_hosts() -> None:
+    """A host that is away is told once; the problems of others one by one."""
+    found = hosts([host("h1", ("bad MTU", "no uplink")), host("h2", ("no datapath",), connected=False), host("h3")])
+    assert wrong(found) == ["h2 (192.0.2.1) is not connected", "h1: bad MTU", "h1: no uplink"]
+
+
+def test_datapaths() -> None:
+    """A datapath that belongs to no host gets no flows."""
+    (text,) = wrong(datapaths([{"dpid": "ff", "peer": "192.0.2.9:5"}]))
+    assert text.startswith("ff at 192.0.2.9:5 is connected, but belongs to no host")
+
+
+def test_endpoints() -> None:
+    """An endpoint without its port is wrong only where its host is connected."""
+    known = [host("h1"), host("h2", connected=False)]
+    found = endpoints([endpoint(reachable=False), endpoint("e2", host="h2", reachable=False)], known)
+    assert wrong(found) == ["web on h1 has no port dle1"]
+
+
+@pytest.mark.parametrize(("now", "stuck"), [(1060.0, 0), (1061.0, 1)])
+def test_moves(now: float, stuck: int) -> None:
+    """A move of which nothing was heard for a minute waits for an agent; one that is over does not."""
+    assert len(wrong(moves([move("stopping"), move("done"), move("failed")], now))) == stuck
+
+
+def test_publications() -> None:
+    """A published port whose container does not run leads nowhere."""
+    found = publications([publication(), publication("b", container="b" * 64, name="db")], [endpoint()])
+    assert wrong(found) == ["8080/tcp leads to db:80, which does not run"]
+
+
+@pytest.mark.parametrize(
+    ("skew", "texts"),
+    [
+        (None, []),
+        (5.0, []),
+        (-6.0, ["the controller's is 6 s behind of this machine's"]),
+        (6.0, ["the controller's is 6 s ahead of this machine's"]),
+    ],
+)
+def test_clock(skew: float | None, texts: list[str]) -> None:
+    """Clocks may differ by five seconds."""
+    assert wrong(clock(skew)) == texts

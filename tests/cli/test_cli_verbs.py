@@ -1,0 +1,71 @@
+"""What all commands of daolictl have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from tests.cli.conftest import Run
+from tests.cli.fake import FakeApi
+
+from daoli.cli.__main__ import daolictl
+from daoli.cli.verbs import Explained
+
+
+def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """List the commands with their words."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+LEAVES = dict(leaves(daolictl))
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_help_has_examples(path: tuple[str, ...], call: Run) -> None:
+    """The help of each command ends with examples of itself, and says what it does."""
+    command = LEAVES[path]
+    assert isinstance(command, Explained)
+    assert any(f"daolictl {' '.join(path)}" in example for example in command.examples)
+    said = call(*path, "--help")
+    assert said.code == 0
+    assert "Examples:\n" + "".join(f"  {line}\n" for line in command.examples) in said.out
+
+
+@pytest.mark.parametrize("path", [path for path in LEAVES if path[-1] == "ls"], ids=" ".join)
+def test_lists_can_be_watched(path: tuple[str, ...], call: Run) -> None:
+    """Each ls has --watch."""
+    assert "--watch" in call(*path, "--help").out
+
+
+def test_flags_stand_before_or_behind(api: FakeApi, call: Run) -> None:
+    """The controller may be named before or behind the command; the last wins."""
+    api.says("GET", "/networks", {"networks": []})
+    elsewhere = "unix:/nowhere"
+    assert call("--controller", api.url, "network", "ls").code == 0
+    assert call("network", "ls", "--controller", api.url, "--timeout", "5").code == 0
+    assert call("network", "--controller", api.url, "ls").code == 0
+    assert call("--controller", elsewhere, "network", "ls", "--controller", api.url).code == 0
+    assert call("--controller", api.url, "network", "ls", "--controller", elsewhere).code == 3
+
+
+def test_other_words(api: FakeApi, run: Run) -> None:
+    """What docker and kubectl call a command is understood."""
+    api.says("GET", "/networks", {"networks": []})
+    assert run("network", "list").code == 0
+    assert run("network", "inspect", "--help").out.startswith("Usage: daolictl network inspect")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("host", "show"), ("nothing",), ("host", "ls", "-o", "xml"), ("host", "ls", "--timeout", "0"), ("host", "x")],
+)
+def test_wrong_use(words: tuple[str, ...], run: Run) -> None:
+    """A command line that makes no sense is refused with its own exit code, and the controller is not asked."""
+    said = run(*words)
+    assert (said.code, said.out) == (2, "")
+    assert "--help" in said.err
