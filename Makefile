@@ -9,7 +9,7 @@ help:            ## this list
 setup:           ## install missing Debian packages and the virtual environment (.venv)
 	@scripts/setup
 
-demo: setup      ## two virtual hosts, a controller, containers that talk: watch the flows come and go
+demo: setup      ## three Docker hosts, a controller, containers that talk: watch the flows come and go
 	@$(BIN)/python -m daoli.lab.demo
 
 test: check e2e  ## everything: style, types, layers, unit tests, end to end on real Open vSwitch
