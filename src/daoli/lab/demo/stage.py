@@ -167,7 +167,7 @@ class Stage:
         return live
 
 
-_CAPTURED = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+_CAPTURED: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
 
 
 def ping_times(output: str) -> list[float]:
