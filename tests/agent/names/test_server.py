@@ -14,7 +14,7 @@ import pytest
 from tests.agent.names.test_frames import MAC, frame
 from tests.agent.names.test_zone import endpoint, zone_of
 
-from daoli.agent.names import frames, server
+from daoli.agent.names import flood, frames, server
 from daoli.agent.names.server import NamesServer, PortMap
 from daoli.hosts.spec import EndpointSpec
 from daoli.routing.model import mac_text
@@ -169,11 +169,11 @@ async def test_who_asks_with_anothers_address_learns_nothing(
 
 
 async def test_flood_of_one_port_is_cut(bridge: FakeBridge, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Queries beyond a port's budget are lost, and another port's are answered."""
-    monkeypatch.setattr(server, "QUERY_BURST", 3.0)
-    monkeypatch.setattr(server, "QUERY_RATE", 0.0)
+    """Queries beyond a port's quota are lost, another port's are answered, and after a while it is heard again."""
+    monkeypatch.setattr(flood, "SILENCE_SECONDS", 0.05)
     bridge.names = {PORT: "dl9", PORT + 1: "dl2"}
     ours = names_server(bridge)
+    ours._quotas = flood.Quotas(rate=100.0, burst=3.0)
     sent = frame(question("web"))
     async with running(ours.run_udp(), lambda: bridge.wire):
         assert bridge.wire is not None
@@ -182,7 +182,12 @@ async def test_flood_of_one_port_is_cut(bridge: FakeBridge, monkeypatch: pytest.
         for _ in range(3):
             assert await asyncio.get_running_loop().sock_recv(bridge.wire, 65536) == frames.passed_on(sent)
         assert told(await bridge.answer_to(sent[:4] + (PORT + 1).to_bytes(2, "big") + sent[6:]))
-    assert ours.dropped == 7
+        assert ours._silent == {PORT}
+        bridge.wire.send(sent)
+        await until(lambda: not ours._silent)
+        assert ours.dropped == 7
+        ours._quotas = flood.Quotas()
+        assert await bridge.answer_to(sent) == frames.passed_on(sent)
 
 
 async def test_interface_that_goes_is_waited_for(bridge: FakeBridge) -> None:

@@ -17,11 +17,10 @@ from typing import Any, Final, Never
 
 import structlog
 
-from daoli.agent.names import frames
+from daoli.agent.names import flood, frames
 from daoli.agent.names.answers import answer
 from daoli.agent.names.zone import Zone
 from daoli.hosts.spec import EndpointSpec
-from daoli.routing.budget import Budget
 from daoli.routing.model import ipv4_text, mac_text
 
 DNS: Final = 53
@@ -31,15 +30,14 @@ FRAME_SIZE: Final = 65536
 REOPEN_SECONDS: Final = 1.0
 PORT_MAP_SECONDS: Final = 1.0
 """How long an unknown port stays unknown before the switch is asked again."""
-QUERY_RATE: Final = 2000.0
-QUERY_BURST: Final = 4000.0
-"""Queries a second of one port that are looked at; one program that asks by turns has some 1,000. All more are lost, so
-that a flood does not cost the others on this host their answers, nor the agent its time."""
+BUFFER_SIZE: Final = 1 << 20
+"""Bytes of queries, with what the kernel keeps of each, that wait for their turn: some thousand."""
 TCP_IDLE_SECONDS: Final = 10.0
 TCP_CLIENTS: Final = 256
 TCP_CLIENTS_OF_ONE: Final = 32
 """Connections at a time, of all containers and of one."""
 _SO_ORIGINAL_DST: Final = 80
+_SO_RCVBUFFORCE: Final = 33
 _SOCKADDR_IN: Final = struct.Struct("!2xH4s8x")
 _LENGTH: Final = struct.Struct("!H")
 
@@ -81,7 +79,9 @@ class NamesServer:
         self._reported = False
         self._slow: set[asyncio.Task[None]] = set()
         self._clients: Counter[str] = Counter()
-        self._budget = Budget(QUERY_RATE, QUERY_BURST)
+        self._quotas = flood.Quotas()
+        self._silent: frozenset[int] = frozenset()
+        self._later: asyncio.TimerHandle | None = None
         self.answered = 0
         self.passed_on = 0
         self.dropped = 0
@@ -98,6 +98,7 @@ class NamesServer:
                 self._report("names_port_missing", error.strerror)
                 await asyncio.sleep(REOPEN_SECONDS)
                 continue
+            self._silent = frozenset()
             broken = loop.create_future()
             loop.add_reader(self._socket, self._readable, broken)
             try:
@@ -133,8 +134,11 @@ class NamesServer:
     def _take(self, frame: bytes) -> None:
         if frame[:4] != frames.QUERY:
             return
-        if not self._budget.take(frame[4:6], asyncio.get_running_loop().time()):
+        port, now = int.from_bytes(frame[4:6], "big"), asyncio.get_running_loop().time()
+        if not self._quotas.take(port, now):
             self.dropped += 1
+            if port not in self._silent:
+                self._silence()
             return
         query = frames.parse(frame)
         if query is None:
@@ -151,6 +155,17 @@ class NamesServer:
             task.add_done_callback(self._slow.discard)
         else:
             self.dropped += 1
+
+    def _silence(self) -> None:
+        """Have the kernel drop what silent ports send, and hear them again when it is time."""
+        loop = asyncio.get_running_loop()
+        silent = self._quotas.silent(loop.time())
+        if silent != self._silent and self._socket is not None:
+            flood.attach(self._socket, silent)
+            self._silent = silent
+        if self._later is not None:
+            self._later.cancel()
+        self._later = loop.call_later(flood.SILENCE_SECONDS, self._silence) if silent else None
 
     async def _look_up(self, frame: bytes, query: frames.Query, asker: EndpointSpec) -> None:
         """Answer a port that is new to us; who asks with another's address only hears what the resolver says."""
@@ -264,6 +279,7 @@ async def _read_message(reader: asyncio.StreamReader) -> bytes | None:
 def _open(interface: str) -> socket.socket:
     raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(0x0800))
     try:
+        raw.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER_SIZE)
         raw.bind((interface, 0x0800))
     except OSError:
         raw.close()
