@@ -67,6 +67,13 @@ def test_misplaced(mirror: Mirror, fields: dict[str, str], field: str, detail: s
     assert (fault.field, fault.detail) == (field, detail)
 
 
+def test_taken_by_name(mirror: Mirror) -> None:
+    """An owner that has a name is called by it, with its host: ids are Docker's."""
+    put(mirror, endpoint(1, name="web"))
+    fault = mirror.fault(endpoint(2, mac=endpoint(1).mac).record(), set())
+    assert str(fault).endswith("is taken by endpoint web on host h1")
+
+
 @pytest.mark.parametrize(
     ("spec", "field", "detail", "owner"),
     [
