@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
+from ipaddress import IPv4Network
 from typing import Any, Final, NamedTuple, Never, Protocol
 
 import structlog
@@ -162,12 +163,15 @@ class Networks:
     def _adopt(self, network: DockerNetwork) -> Network:
         """Learn from Docker of a network that the driver has forgotten: its file was lost."""
         pool = next((pool.id for pool in self._registry.pools.values() if pool.network == network.id), "")
-        known = Network(
-            id=network.id, pool=pool, subnet=network.subnet, gateway=network.gateway, internal=network.internal
-        )
+        gateway = network.gateway or self._gateway(network.subnet)  # Docker tells only what a person has asked for
+        known = Network(id=network.id, pool=pool, subnet=network.subnet, gateway=gateway, internal=network.internal)
         self._registry.networks[network.id] = known
         log.warning("network_adopted", network=network.name, subnet=network.subnet)
         return known
+
+    def _gateway(self, subnet: str) -> str:
+        known = next((spec.gateway for spec in self._world.networks.values() if spec.subnet == subnet), None)
+        return known or str(IPv4Network(subnet).network_address + 1)
 
     async def _compare(self, network: DockerNetwork, spec: NetworkSpec | None) -> None:
         known = self._registry.networks.get(network.id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Interface
 from typing import Any, Final, Protocol
 
@@ -40,6 +41,8 @@ ID_DIGITS: Final = 12
 INTERFACE_PREFIX: Final = "eth"
 NAME_TIMEOUT: Final = 5.0
 """Seconds that a container's start waits for its network to be known to the fabric, having just been made."""
+TOLD_TIMEOUT: Final = 2.0
+"""Seconds that a container's end waits for the controller to know of it."""
 
 log = structlog.get_logger(__name__)
 
@@ -254,7 +257,15 @@ class NetworkDriver:
         endpoint = self._registry.endpoints.get(call.endpoint_id)
         if endpoint is not None:
             await self._undo(endpoint)
+            await self._told()
         return {}
+
+    async def _told(self) -> None:
+        """Wait a little for the controller to know: what follows may be the removal of a network by then unused."""
+        if self._world.connected:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TOLD_TIMEOUT):
+                    await self._endpoints.sent()
 
     async def forget(self, endpoint: Endpoint) -> None:
         """Undo an endpoint that Docker does not know any more."""
