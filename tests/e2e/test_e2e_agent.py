@@ -275,7 +275,10 @@ def test_doctor(joined: DockerLab) -> None:
     finally:
         joined.controller_start()
     host.agent_stop()
-    shell(host, "ovs-vsctl del-port dlup; ip link set daoli mtu 1400; echo nameserver 127.0.0.53 >/etc/resolv.conf")
+    shell(
+        host,
+        "ovs-vsctl del-port dlup -- set interface daoli mtu_request=1400; echo nameserver 127.0.0.53 >/etc/resolv.conf",
+    )
     try:
         text = " ".join(text for _, level, text in findings(1) if level == "problem")
     finally:
