@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -66,19 +68,25 @@ def run(api: FakeApi, call: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     return call
 
 
+class Controller(NamedTuple):
+    """Where a controller's process listens."""
+
+    url: str
+    openflow: int
+
+
 @pytest.fixture
-def controller(tmp_path: Path) -> Iterator[str]:
-    """Start a real controller without a datapath, and give its URL."""
+def controller(tmp_path: Path) -> Iterator[Controller]:
+    """Start a real controller."""
     url = f"unix:{tmp_path}/api.sock"
     flags = ("--state", "memory", "--openflow-listen", "127.0.0.1:0", "--api-listen", url, "--log-format", "json")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "daoli.controller", *flags], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    try:
+    command = [sys.executable, "-m", "daoli.controller", *flags]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
         said = next((line for line in process.stderr if '"listening"' in line), None)
         assert said is not None, "the controller has ended"
-        yield url
-    finally:
+        reader = threading.Thread(target=process.stderr.read)  # else the controller waits when the pipe is full
+        reader.start()
+        yield Controller(url, int(json.loads(said)["openflow"].rpartition(":")[2]))
         process.terminate()
-        process.communicate(timeout=PATIENCE)
+        reader.join(PATIENCE)
