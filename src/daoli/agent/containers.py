@@ -125,6 +125,8 @@ class Containers:
         for attachment in container.attachments:
             if attachment.network_id not in self._registry.networks:
                 continue  # of another driver
+            if attachment.endpoint_id in self._driver.ended:
+                continue  # Docker has just had it deleted, and this was seen before
             if attachment.endpoint_id not in self._registry.endpoints:
                 self._adopt(attachment)
             self._mark(attachment.endpoint_id)
@@ -178,6 +180,7 @@ class Containers:
             return
         self._take_all()  # a network may have become known meanwhile
         alive = {attachment.endpoint_id for container in self._known.values() for attachment in container.attachments}
+        self._driver.ended &= alive
         old = self._clock() - YOUNG_SECONDS
         ended = [e for e in self._registry.endpoints.values() if e.id not in alive and (e.seen or e.made < old)]
         for endpoint in ended:

@@ -108,6 +108,8 @@ class NetworkDriver:
         self._world = world
         self._endpoints = endpoints
         self._veths = veths
+        self.ended: set[str] = set()
+        """Endpoints that are undone, but that Docker's lists may still show."""
         self._ports = ports
         self._publisher = publisher
         self._clock = clock
@@ -274,6 +276,7 @@ class NetworkDriver:
 
     async def _undo(self, endpoint: Endpoint) -> None:
         self._registry.endpoints.pop(endpoint.id, None)
+        self.ended.add(endpoint.id)
         self._registry.save()
         self._endpoints.forget(endpoint.id)
         for work in (
