@@ -24,6 +24,7 @@ from daoli.hosts.events import EventHub
 from daoli.hosts.fabric import Fabric
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.moves import Moves
+from daoli.hosts.watching import Watching
 from daoli.logs import configure_logging
 from daoli.ofproto.shapes import PUNT
 from daoli.routing.flows import ENDINGS
@@ -59,11 +60,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         fabric = Fabric(view, router, events, loop.time)
         stack.push_async_callback(fabric.close)
         inventory.subscribe(fabric.changed)
+        watching = Watching(inventory, events)
+        inventory.subscribe(watching.changed)
+        fabric.engine_problems = watching.problems
         channel = Channel(fabric, shapes=(PUNT, *ENDINGS))
         stack.push_async_callback(channel.close)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(inventory.run(), name="inventory")
             expiring = tasks.create_task(Moves(inventory).run(), name="moves")
+            engines = tasks.create_task(watching.run(), name="engines")
             try:
                 await channel.listen(host, port)
                 fabric.start()
@@ -91,6 +96,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             finally:
                 following.cancel()
                 expiring.cancel()
+                engines.cancel()
 
 
 def fail(problem: object) -> NoReturn:

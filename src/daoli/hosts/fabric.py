@@ -79,6 +79,8 @@ class Fabric:
         self.view = view
         self.router = router
         self.events = events
+        self.engine_problems: Callable[[str], Iterable[str]] = lambda _: ()
+        """Says of a host, by name, what is wrong with its Docker engine, where that is watched from here."""
         self._herald = Herald(events, now)
         self._counts = dict.fromkeys(
             (
@@ -417,7 +419,7 @@ class Fabric:
             static_flows=len(wanted_flows(switch)) if datapath else 0,
             live_routes=len(self.router.routes.of_datapath(host.dpid)),
             ports={port.name: port.number for port in switch.ports.values()},
-            problems=tuple(self._problems(switch, datapath)),
+            problems=(*self._problems(switch, datapath), *self.engine_problems(name)),
         )
 
     def _problems(self, switch: Switch, datapath: Datapath | None) -> Iterable[str]:
