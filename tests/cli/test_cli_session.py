@@ -66,7 +66,9 @@ def test_details(api: FakeApi, run: Run) -> None:
 
 def test_watch_in_a_pipe(api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --watch the rows that are new or otherwise are written, and what is gone; ^C ends it with its own code."""
-    monkeypatch.setattr("time.sleep", ends_after(4))
+    monkeypatch.setattr("time.sleep", ends_after(6))
+    api.says("GET", "/networks", {"networks": []})
+    api.says("GET", "/networks", {"networks": []})
     api.says("GET", "/networks", {"networks": [network("blue")]})
     api.says("GET", "/networks", {"networks": [network("blue"), network("red")]})
     api.says("GET", "/networks", {"networks": [network("red", endpoints=2)]})

@@ -132,7 +132,7 @@ class Session:
         """Never returns: the user ends it, or the controller's absence does."""
         if sys.stdout.isatty() and self.for_people:
             self._watch_screen(listing, fetch)
-        seen: dict[str, list[str]] = {}
+        seen: dict[str, list[str]] | None = None
         previous: Any = None
         while True:
             body = fetch()
@@ -145,11 +145,12 @@ class Session:
             sys.stdout.flush()
             time.sleep(INTERVAL)
 
-    def _changes(self, table: list[list[str]], seen: dict[str, list[str]]) -> dict[str, list[str]]:
-        """Say the rows that are new or otherwise, and what is gone."""
+    def _changes(self, table: list[list[str]], before: dict[str, list[str]] | None) -> dict[str, list[str]]:
+        """Say the rows that are new or otherwise, and what is gone; the header if it is the first time."""
+        seen = before or {}
         now = {row[0]: row for row in table[1:]}
         changed = [row for name, row in now.items() if seen.get(name) != row]
-        header = [] if seen else table[:1]
+        header = table[:1] if before is None else []
         for line in plain([*header, *changed], measure(table)) if header or changed else ():
             self.say(line)
         for name in seen.keys() - now.keys():
