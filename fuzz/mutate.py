@@ -13,6 +13,7 @@ from typing import Final
 
 from fuzz.targets import frames
 
+from daoli.ofproto.constants import VERSION
 from daoli.ofproto.fields import FIELDS
 from daoli.ofproto.message import MESSAGES
 from daoli.ofproto.multipart import REPLIES, REQUESTS
@@ -100,8 +101,13 @@ def put_field(message: bytearray, dice: random.Random) -> None:
 
 
 def retype(message: bytearray, dice: random.Random) -> None:
-    """Change the message's type, or what a multipart message is about."""
-    if len(message) >= _HEADER + 2 and message[1] in _MULTIPART and dice.random() < 0.7:
+    """Change the message's type, or that of one within it, or what a multipart message is about."""
+    within = [
+        at + 1 for at in range(_HEADER, len(message) - 7) if message[at] == VERSION and message[at + 1] in MESSAGES
+    ]
+    if within and dice.random() < 0.3:
+        message[dice.choice(within)] = dice.choice(_KINDS)
+    elif len(message) >= _HEADER + 2 and message[1] in _MULTIPART and dice.random() < 0.7:
         _U16.pack_into(message, _HEADER, dice.choice(_PARTS))
     elif len(message) > 1:
         message[1] = dice.choice(_KINDS)

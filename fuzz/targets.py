@@ -68,7 +68,7 @@ def check_decode(data: bytes) -> Message | None:
         raise broken("decode(encode(m)) is not m", data)
     if len(clean) != len(data) or any(now and was != now for was, now in zip(data, clean, strict=True)):
         raise broken("something else than padding is lost or changed", data)
-    if not str(message):
+    if not (str(message) and repr(message)):
         raise broken("a message has no text", data)
     return message
 

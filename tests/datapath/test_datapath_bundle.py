@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import typing
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -31,6 +32,7 @@ from daoli.ofproto import (
     Message,
     Output,
     PortNo,
+    UnknownMessage,
 )
 
 A, B = FlowMod(cookie=1), FlowMod(cookie=2)
@@ -143,7 +145,16 @@ async def test_nothing_sent() -> None:
             bundle.add(FlowMod(priority=-1))
         with pytest.raises(ValueError, match="GetConfigRequest has an answer"):
             bundle.add(GetConfigRequest())
+        with pytest.raises(TypeError, match="not a message: None"):
+            bundle.add(typing.cast("Message", None))
     assert bench.sent() == []
+
+
+async def test_unknown_type_is_added() -> None:
+    """A message of a type without a class may be in a bundle."""
+    bundle = Loopless().datapath.bundle()
+    bundle.add(UnknownMessage(99, b""))
+    assert len(bundle) == 1
 
 
 async def test_given_up() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
+import typing
 
 import pytest
 from tests.datapath.loopless import Loopless, settle
@@ -31,6 +33,7 @@ from daoli.ofproto import (
     RoleRequestFailedCode,
     SetAsync,
     SetConfig,
+    UnknownMessage,
 )
 
 
@@ -121,6 +124,28 @@ async def test_apply_not_sent() -> None:
     with pytest.raises(Disconnected):
         await bench.datapath.apply(FlowMod())
     assert bench.datapath._applying == {}
+
+
+@pytest.mark.parametrize("value", [None, b"", [FlowMod()]], ids=repr)
+async def test_not_to_be_sent(value: typing.Any) -> None:
+    """Sending or applying what is no message is a TypeError that shows it, and nothing is sent."""
+    bench = Loopless()
+    with pytest.raises(TypeError, match=re.escape(f"not a message: {value!r}")):
+        bench.datapath.send(value)
+    with pytest.raises(TypeError, match=re.escape(f"not a message: {value!r}")):
+        await bench.datapath.apply(FlowMod(), value)
+    assert bench.sent() == []
+
+
+async def test_unknown_type_is_applied() -> None:
+    """A message of a type without a class is applied like any other."""
+    bench = Loopless()
+    applying = asyncio.ensure_future(bench.datapath.apply(UnknownMessage(99, b"")))
+    await settle()
+    sent, barrier = bench.sent()
+    bench.feed(BarrierReply(xid=barrier.xid))
+    await applying
+    assert isinstance(sent, UnknownMessage)
 
 
 async def test_apply_given_up() -> None:

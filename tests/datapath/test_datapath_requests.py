@@ -36,6 +36,7 @@ from daoli.ofproto import (
     UnknownExperimenter,
     UnknownExperimenterReply,
     UnknownExperimenterRequest,
+    UnknownMessage,
     UnknownMultipartReply,
     UnknownMultipartRequest,
 )
@@ -262,8 +263,21 @@ def test_reply_class_of_what_the_codec_does_not_know() -> None:
     assert reply_class(UnknownExperimenterRequest(1, 2)) is Multipart
     assert reply_class(UnknownExperimenter(1, 2)) is Message
     assert reply_class(FlowMonitorRequest()) is FlowMonitorReply
-    with pytest.raises(ValueError, match="FlowMod has no answer"):
-        reply_class(FlowMod())
+
+
+@pytest.mark.parametrize("message", [FlowMod(), DescReply(), UnknownMessage(99, b"")], ids=lambda it: type(it).__name__)
+async def test_what_has_no_answer(message: Message) -> None:
+    """Asking with what has no answer, an answer for instance, is a ValueError that names it, whatever is awaited."""
+    datapath = Loopless().datapath
+    refused = f"{type(message).__name__} has no answer"
+    with pytest.raises(ValueError, match=refused):
+        reply_class(message)
+    for asked in (datapath.request(message), datapath.request(message, Message)):
+        with pytest.raises(ValueError, match=refused):
+            await asked
+    for parts in (datapath.multipart(message), datapath.multipart(message, Message)):
+        with pytest.raises(ValueError, match=refused):
+            await anext(parts)
 
 
 async def test_request_without_a_reply_class() -> None:

@@ -41,6 +41,7 @@ from daoli.ofproto import (
     RoleRequest,
     SetAsync,
     SetConfig,
+    UnknownMessage,
     decode,
 )
 from daoli.ofproto.connection import REPLIES, SLICE, TRANSITIONS, Allowance, Connection, Keepalive, Reply, State
@@ -638,6 +639,8 @@ def test_no_requests_before_ready(state: State) -> None:
 
 def test_no_answer() -> None:
     """What has no answer cannot be a request."""
+    with pytest.raises(LocalProtocolError, match="UnknownMessage has no answer"):
+        fresh(State.READY).request(UnknownMessage(99, b""))
     with pytest.raises(LocalProtocolError, match="FlowMod has no answer"):
         fresh(State.READY).request(FlowMod())
 

@@ -129,6 +129,21 @@ def test_text() -> None:
     assert lines[1:3] == ["  event=ADDED table=5 cookie=0x7", "  event=7 table=0 cookie=0"]
 
 
+def test_text_of_what_is_bundled() -> None:
+    """Whatever type of message is read within a bundle, known or not, it has a text and a repr."""
+    for kind in range(256):
+        for size in range(0, 64, 8):
+            inner = bytes([4, kind, 0, 8 + size]) + bytes(4 + size)
+            try:
+                message = decode(framed(f"04 000008fd 00000003 0000 0000 {inner.hex()}"))
+            except DecodeError:
+                continue
+            assert str(message)
+            assert repr(message)
+    unknown = BundleAdd(1, 0, Bundled(UnknownMessage(99, b"ab")))
+    assert str(unknown).endswith("\n  type 99 (xid=0x0): body=6162")
+
+
 @pytest.mark.ovs
 def test_ovs_reads_updates() -> None:
     """Open vSwitch reads the updates as we mean them, and a copy_field as a move."""

@@ -24,6 +24,7 @@ from daoli.ofproto import (
     SetAsync,
 )
 from daoli.ofproto.connection import REPLIES, Connection, State
+from daoli.ofproto.message import check_message
 
 _APPLY_XIDS: Final = 0x8000_0000
 """The xids of messages to apply begin here; the connection gives those of requests, from 1."""
@@ -90,6 +91,7 @@ class Datapath(Requests):
 
     def send(self, message: Message) -> None:
         """Send a message that needs no answer. A datapath that is gone takes it silently, as a cut cable would."""
+        check_message(message)
         if self.alive:
             self.write(message.encode())
 
@@ -126,9 +128,10 @@ class Datapath(Requests):
 
     @staticmethod
     def check_unanswered(messages: Iterable[Message]) -> None:
-        """Refuse requests, with `ValueError`: an answer that nobody waits for would be lost."""
+        """Refuse requests, with `ValueError`: an answer that nobody waits for would be lost; and what is no message."""
         for message in messages:
-            if message.TYPE in REPLIES:
+            check_message(message)
+            if message.type_number() in REPLIES:
                 raise ValueError(f"{type(message).__name__} has an answer: use request()")
 
     @contextmanager

@@ -94,14 +94,14 @@ def reply_class(request: Message) -> type[Message]:
     Raises `ValueError` for what is not a request (7.3 tells which are), `TypeError` for what is no message.
     """
     check_message(request)
+    answer = protocol.REPLIES.get(request.type_number())
+    if answer is None:
+        raise ValueError(f"{type(request).__name__} has no answer")
     if isinstance(request, ExperimenterMultipart):
         return EXPERIMENTER_REPLIES.get(request.IDS, Multipart)
     if isinstance(request, Multipart):
         kind = request.kind_number()
         return Multipart if kind == MultipartType.EXPERIMENTER else REPLIES.get(kind, UnknownMultipartReply)
-    answer = protocol.REPLIES.get(request.TYPE)
-    if answer is None:
-        raise ValueError(f"{type(request).__name__} has no answer")
     return Message if answer == MessageType.EXPERIMENTER else MESSAGES[answer]
 
 
@@ -171,8 +171,7 @@ class Requests:
         may answer with what they like). The xid is given by the connection. An answer of several parts is a
         `DatapathError`: `multipart` is for those. Raises `ValueError` for what has no answer.
         """
-        wanted = reply or reply_class(message)
-        async with asyncio.timeout(timeout), aclosing(self._replies(message, wanted)) as replies:
+        async with asyncio.timeout(timeout), aclosing(self._replies(message, reply)) as replies:
             answer = await anext(replies)
             async for _ in replies:
                 raise DatapathError(f"{self!r} answered {type(message).__name__} in parts: use multipart()")
@@ -227,9 +226,9 @@ class Requests:
 
         While a reader is `HIGH_PARTS` behind, the whole connection is not read, packet_ins included: a switch may in
         the end lose patience. Whoever waits for another answer of this datapath meanwhile gets it all the same, unless
-        `MAX_PARTS` have piled up.
+        `MAX_PARTS` have piled up. Raises `ValueError` for what has no answer.
         """
-        async with aclosing(self._replies(message, reply or reply_class(message))) as replies:
+        async with aclosing(self._replies(message, reply)) as replies:
             while True:
                 async with asyncio.timeout(timeout):
                     part = await anext(replies, None)
@@ -239,7 +238,9 @@ class Requests:
 
     # -- both ----------------------------------------------------------------------------------------------------
 
-    async def _replies(self, message: Message, wanted: type[M]) -> AsyncGenerator[M, None]:
+    async def _replies(self, message: Message, reply_type: type[Message] | None) -> AsyncGenerator[Message, None]:
+        usual = reply_class(message)
+        wanted = reply_type or usual
         if not self.alive:
             raise Disconnected(f"{self!r} is not connected")
         try:

@@ -342,7 +342,7 @@ class Connection:
         check_message(message)
         if self.state is not State.READY:
             raise LocalProtocolError(f"no requests while {self.state.value}")
-        if (answer := REPLIES.get(message.TYPE)) is None:
+        if (answer := REPLIES.get(message.type_number())) is None:
             raise LocalProtocolError(f"{type(message).__name__} has no answer")
         if len(self._ledger) >= self._max_requests:
             raise LocalProtocolError(f"{self._max_requests} requests are unanswered")

@@ -158,7 +158,7 @@ class BundleAdd(ExperimenterMessage):
         """Say which bundle, and show the message."""
         more = "".join(f"\n  property {said.kind}: {said.body.hex()}" for said in self.bundled.properties)
         about = self.bundled.message
-        shown = f"\n  {about.encode().hex()}" if about.TYPE == MessageType.ERROR else nested(about)
+        shown = f"\n  {about.encode().hex()}" if about.type_number() == MessageType.ERROR else nested(about)
         return f"\n  bundle_id={self.bundle_id:#x} flags={_bundle_flags(self.flags)}{more}{shown}"
 
 
