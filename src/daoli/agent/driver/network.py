@@ -108,13 +108,13 @@ class NetworkDriver:
         self._world = world
         self._endpoints = endpoints
         self._veths = veths
-        self.ended: set[str] = set()
-        """Endpoints that are undone, but that Docker's lists may still show."""
         self._ports = ports
         self._publisher = publisher
         self._clock = clock
         self._named = asyncio.Event()
         self.removals: Removals | None = None
+        self.ended: set[str] = set()
+        """Endpoints that are undone, but that Docker's lists may still show."""
 
     def notice(self) -> None:
         """Note that networks got names, or the fabric changed: who waits for that looks again."""
