@@ -19,6 +19,7 @@ from daoli.agent import links, preflight
 from daoli.agent.bridge import DNS_PORT, Bridge, Wanted
 from daoli.agent.client import Client, Refused, Unreachable
 from daoli.agent.containers import Containers
+from daoli.agent.departed import Departed
 from daoli.agent.driver.app import make_driver_app
 from daoli.agent.driver.ipam import Ipam
 from daoli.agent.driver.network import NetworkDriver
@@ -92,6 +93,7 @@ class Agent:
         self.networks = Networks(self.engine, client, self.world, self.registry, self.driver)
         self.driver.removals = self.networks
         self.containers = Containers(self.registry, self.endpoints, self.driver, self.networks)
+        self.departed = Departed(client, self.world, self.containers, folder)
         self.engine_watcher = EngineWatcher(settings.docker, self.containers)
         self.zone = Zone()
         self.names = NamesServer(self.zone, DNS_PORT, PortMap(self._port_numbers))
@@ -190,6 +192,7 @@ class Agent:
             "Docker's containers": self.containers.run,
             "Docker's networks": self.networks.run,
             "published ports": self.publisher.run,
+            "ports of removed containers": self.departed.run,
             "moves": self.moves.run,
             "names by UDP": self.names.run_udp,
             "names by TCP": lambda: self.names.run_tcp("127.0.0.1", NAMES_TCP),
@@ -198,10 +201,9 @@ class Agent:
     def _subscribe(self) -> None:
         self.world.subscribe_endpoints(self.zone.changed)
         self.world.subscribe(self._world_changed)
-        self.containers.when_removed(self._container_removed)
 
     def _world_changed(self) -> None:
-        for part in (self.registration, self.networks, self.publisher, self.moves):
+        for part in (self.registration, self.networks, self.publisher, self.departed, self.moves):
             part.look()
         self.driver.notice()
         if self._subnets() != self._subnets_before:
@@ -271,15 +273,6 @@ class Agent:
                     due = False
                 except (Refused, Unreachable) as error:
                     log.warning("leases_not_settled", problem=str(error))
-
-    def _container_removed(self, container: str) -> None:
-        async def tell() -> None:
-            with suppress(Unreachable, Refused):
-                await self.client.request("DELETE", f"/containers/{container}")
-
-        task = asyncio.get_running_loop().create_task(tell(), name=f"removed-{container[:12]}")
-        self._tasks.append(task)
-        task.add_done_callback(self._tasks.remove)
 
     # -- what parts ask ------------------------------------------------------------------------------------------
 
