@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import daoli.ofproto
 from daoli.ofproto import (
     FIELDS,
+    AsyncProperty,
     BarrierRequest,
     Bits,
     Bundled,
@@ -43,7 +44,7 @@ from daoli.ofproto.match import MatchWire
 from daoli.ofproto.message import ANY_VERSION, MESSAGES
 from daoli.ofproto.multipart import REPLIES, REQUESTS, UnknownMultipartReply, UnknownMultipartRequest
 from daoli.ofproto.nicira import EdPropertyWire, LearnSpecs, MembersWire, NatRangeWire, Reference, ResultWire
-from daoli.ofproto.nicira_messages import NXM_MATCH
+from daoli.ofproto.nicira_messages import ASYNC_PROPERTY, NXM_MATCH
 from daoli.ofproto.onf import FLOW_UPDATE, BundledWire, Monitored
 from daoli.ofproto.oxm import MaskedValue, OxmWire
 from daoli.ofproto.record import Record, Structure
@@ -135,6 +136,13 @@ def _(con: IdWire) -> st.SearchStrategy[Any]:
     return st.one_of(bare, st.builds(con.cls, st.just(0xFFFF), st.binary(min_size=4, max_size=12)))
 
 
+@values.register(type(ASYNC_PROPERTY))
+def _(con: Tlv) -> st.SearchStrategy[Any]:
+    return st.one_of(
+        st.builds(AsyncProperty, st.integers(0, 11), st.binary(min_size=4, max_size=4)), _tlvs(con)
+    ).filter(lambda said: not said.known or len(said.body) == 4)
+
+
 @cache
 def _tlvs(con: Tlv) -> st.SearchStrategy[Any]:
     known = [instances(cls) for cls in con.classes.values()]
@@ -214,7 +222,9 @@ def _maybe(size: int) -> st.SearchStrategy[bytes | None]:
 
 
 _nat_ranges = st.builds(NatRange, _maybe(4), _maybe(4), _maybe(16), _maybe(16), st.none() | _u16, st.none() | _u16)
-_few_messages = st.sampled_from([BarrierRequest(xid=5), FlowMod(xid=6), Hello.of({4}), EchoRequest(b"abc")])
+_few_messages = st.sampled_from(
+    [BarrierRequest(xid=5), FlowMod(xid=6), Hello.of({4}), EchoRequest(b"abc"), UnknownMessage(99, b"")]
+)
 _bundle_properties = st.lists(st.builds(BundleProperty, _u16, st.binary(max_size=9)), max_size=2).map(tuple)
 _flow_updates = st.one_of(
     st.deferred(lambda: instances(FlowUpdate, event=st.integers(0, 2))),

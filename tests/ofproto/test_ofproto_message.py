@@ -166,7 +166,6 @@ BELIEVED: dict[tuple[str, str], set[str]] = {
     ("TableFeaturesReply", "TableApplyActions"): {"-8"},
     ("TableFeaturesReply", "TableApplyActionsMiss"): {"-8"},
     ("TableFeaturesReply", "TableWildcards"): {"+8"},
-    ("NiciraSetAsync2", "AsyncProperty"): {"-1", "+1", "+8"},
     ("NiciraPacketIn", "Match"): {"-8", "0"},
     ("CtFlush", "CtOriginal"): {"-8"},
     ("CtFlush", "CtReply"): {"-8", "+8"},

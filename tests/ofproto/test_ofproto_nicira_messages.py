@@ -11,6 +11,7 @@ from daoli.ofproto import (
     CtFlushZone,
     CtZone,
     DecodeError,
+    EncodeError,
     FlowAge,
     FlowModTableId,
     Match,
@@ -116,6 +117,8 @@ def test_every_message_is_covered() -> None:
         ("0000001e 0003 0006 0200 0000", "1 bytes left over after a property of a packet of kind 3"),
         ("0000001e 0003 0003 0200 0000", "a property of a packet of kind 3 with a length of 3"),
         ("00000018 0000 000000000000 ffff 00 04", "TlvMap is cut short"),
+        ("0000001b 0000 0006 0001 0000", "a mask of reasons of 2 bytes at byte 18"),
+        ("0000001b 000b 000c 0000000100000000 00000000", "a mask of reasons of 8 bytes at byte 18"),
     ],
 )
 def test_refused(text: str, reason: str) -> None:
@@ -143,6 +146,12 @@ def test_what_ovs_sends(command: tuple[str, ...], tmp_path: Path) -> None:
         (data,) = switch.ofctl(*command)
     assert decode(data).with_xid(0) == SENT[command]
     assert decode(data).encode() == data
+
+
+def test_mask_of_another_length() -> None:
+    """A mask of reasons that is not of 32 bits is an EncodeError."""
+    with pytest.raises(EncodeError, match=r"AsyncProperty\.body: b'ab' is not a mask of 4 bytes"):
+        NiciraSetAsync2((AsyncProperty(11, b"ab"),)).encode()
 
 
 def test_text() -> None:

@@ -13,6 +13,7 @@ from construct import GreedyBytes, Int8ub, Int16ub, Int64ub, Padding
 
 from daoli.ofproto.async_text import KINDS, async_text, masks_text
 from daoli.ofproto.constants import NICIRA, NO_BUFFER, NiciraMessage
+from daoli.ofproto.errors import DecodeError, EncodeError, shown
 from daoli.ofproto.experimenter import ExperimenterMessage, experimenter_message
 from daoli.ofproto.handshake import Masks, role_text
 from daoli.ofproto.match import EVERY_PACKET, Match
@@ -88,10 +89,38 @@ _MASK_SIZE = 4
 
 @dataclass(frozen=True, slots=True)
 class AsyncProperty(Structure):
-    """What is wanted of one kind of message in one role: the body is a mask of reasons."""
+    """What is wanted of one kind of message in one role: the body is a mask of reasons.
+
+    `kind` is twice that of `async_text`, and one more for the master; of others the body is carried as it came.
+    """
 
     kind: int
     body: bytes
+
+    @property
+    def known(self) -> bool:
+        """Whether the kind has a meaning, and so a length."""
+        return self.kind // 2 < KINDS
+
+
+class _AsyncProperties(Tlv):
+    """Properties whose body, where the kind is known, is a mask of 32 bits."""
+
+    def read(self, reader: Reader) -> AsyncProperty:
+        start = reader.at
+        said: AsyncProperty = super().read(reader)
+        if said.known and len(said.body) != _MASK_SIZE:
+            raise DecodeError(start + 2, f"a mask of reasons of {len(said.body)} bytes", self.clause)
+        return said
+
+    def write(self, value: AsyncProperty) -> bytes:
+        data = super().write(value)
+        if value.known and len(value.body) != _MASK_SIZE:
+            raise EncodeError("AsyncProperty.body", f"{shown(value.body)} is not a mask of {_MASK_SIZE} bytes")
+        return data
+
+
+ASYNC_PROPERTY = _AsyncProperties("what is wanted", AsyncProperty, "7.5.4", counts_padding=False)
 
 
 @_nicira(NiciraMessage.SET_ASYNC_CONFIG2)
@@ -99,9 +128,7 @@ class AsyncProperty(Structure):
 class NiciraSetAsync2(ExperimenterMessage):
     """Choose which asynchronous messages to get, as OpenFlow 1.4 does."""
 
-    properties: Annotated[
-        tuple[AsyncProperty, ...], Many(Tlv("what is wanted", AsyncProperty, "7.5.4", counts_padding=False))
-    ] = ()
+    properties: Annotated[tuple[AsyncProperty, ...], Many(ASYNC_PROPERTY)] = ()
 
     def detail(self) -> str:
         """Show the reasons for which each role gets each message, and what is no mask of reasons."""
@@ -109,7 +136,7 @@ class NiciraSetAsync2(ExperimenterMessage):
         more = ""
         for said in self.properties:
             kind, primary = said.kind // 2, said.kind % 2
-            if kind < KINDS and len(said.body) == _MASK_SIZE:
+            if said.known:
                 masks[1 - primary][kind] = int.from_bytes(said.body, "big")
             else:
                 more += f"\n  property {said.kind}: {said.body.hex()}"
