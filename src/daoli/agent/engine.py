@@ -16,6 +16,9 @@ from daoli.agent.networks import DockerNetwork, EngineAway, EngineError
 STOP_GRACE: Final = 15.0
 """Seconds beyond the container's own that Docker has for stopping it."""
 
+NO_ANSWER: Final = 900
+"""The status that aiodocker gives to an engine which it cannot connect to."""
+
 
 class ImageFacts(NamedTuple):
     """What tells one image from another."""
@@ -119,7 +122,8 @@ async def _translated() -> AsyncIterator[None]:
     try:
         yield
     except DockerError as error:
-        raise EngineError(error.message) from error
+        kind = EngineAway if error.status >= NO_ANSWER else EngineError
+        raise kind(error.message) from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise EngineAway(f"Docker does not answer: {str(error) or type(error).__name__}") from error
 
