@@ -185,6 +185,8 @@ class NetworkDriver:
             made=self._clock(),
         )
         listed = self.listed(endpoint)
+        if (dead := self._registry.endpoint_at(ipv4)) is not None and dead.id != endpoint.id:
+            await self._undo(dead)  # Docker gave it up while nobody could tell us
         self._registry.endpoints[endpoint.id] = endpoint
         self._registry.save()
         try:
