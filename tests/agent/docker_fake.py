@@ -251,7 +251,8 @@ class Fabric:
         self._pass(f"{report.host} after report")
         return {}
 
-    async def _list_sent(self) -> None:
+    async def vacate(self, addresses: list[str]) -> None:
+        assert addresses == [WEB.ipv4]
         await asyncio.sleep(0)
 
     def _agent(self, name: str) -> Moves:
@@ -260,7 +261,7 @@ class Fabric:
             self,
             self.worlds[name],
             name,
-            list_sent=self._list_sent,
+            vacate=self.vacate,
             port_free=lambda _address, _protocol, port: port not in self.ports_taken,
             settle=lambda: self.settled.append(name),
             retry_seconds=0,

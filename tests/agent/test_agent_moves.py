@@ -134,7 +134,7 @@ async def test_signs_of_life() -> None:
         controller,
         fabric.worlds["h1"],
         "h1",
-        list_sent=fabric._list_sent,
+        vacate=fabric.vacate,
         port_free=lambda *_: True,
         settle=lambda: None,
         sign_seconds=0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -34,7 +35,14 @@ def engine() -> FakeEngine:
 @pytest.fixture
 def steps(engine: FakeEngine, world: World) -> Arrival:
     """The steps of host h2, all of whose ports are free."""
-    return Arrival(engine, world, "h2", lambda *_: True)
+    return Arrival(engine, world, "h2", vacating(engine), lambda *_: True)
+
+
+def vacating(engine: FakeEngine) -> Callable[[list[str]], Awaitable[None]]:
+    async def vacate(addresses: list[str]) -> None:
+        engine.calls.append(f"vacate {addresses}")
+
+    return vacate
 
 
 def a_move(container: str | None = None, digests: list[str] | None = None, **changes: Any) -> Move:
@@ -67,7 +75,7 @@ async def test_obstacles(steps: Arrival, engine: FakeEngine, world: World) -> No
     engine.known_networks = []
     assert await why_not(steps, a_move()) == "h2 has no network n1 yet"
     engine.known_networks = ["n1"]
-    taken = Arrival(engine, world, "h2", lambda *wanted: wanted not in TAKEN)
+    taken = Arrival(engine, world, "h2", vacating(engine), lambda *wanted: wanted not in TAKEN)
     why = "port 8080/tcp cannot be had on h2: it is taken, or the address is not this host's"
     assert await why_not(taken, a_move()) == why
     assert not engine.calls
@@ -133,6 +141,7 @@ async def test_does_not_start(steps: Arrival, engine: FakeEngine, world: World) 
     engine.broken["start"] = FULL
     why = "web does not start on h2: no space left on device"
     assert await steps.start(a_move(made)) == {"state": "restoring", "detail": why}
+    assert engine.calls == ["create", "start", "vacate []"]
     world.connected = False
     with pytest.raises(EngineError):
         await steps.start(a_move(made))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.agent.docker_fake import IMAGE_ID, OLD, FakeEngine, shown
+from tests.agent.docker_fake import IMAGE_ID, OLD, WEB, FakeEngine, shown
 from tests.agent.fakes import make_world
 from tests.hosts.records import network
 
@@ -36,16 +36,17 @@ def engine() -> FakeEngine:
 def steps(engine: FakeEngine, world: World) -> Departure:
     """The steps of host h1."""
 
-    async def list_sent() -> None:
-        engine.calls.append("list sent")
+    async def vacate(addresses: list[str]) -> None:
+        engine.calls.append(f"vacate {addresses}")
 
-    return Departure(engine, world, "h1", list_sent)
+    return Departure(engine, world, "h1", vacate)
 
 
 def a_move(*, blueprint: bool = True, **changes: Any) -> Move:
     fields = {"id": "m1", "container": OLD, "name": "web", "source": "h1", "to": "h2", "created": 1.0, "updated": 1.0}
     drawn = blueprint_of(shown(**changes), {"n1"}, without_volumes=True).model_dump(mode="json") if blueprint else None
-    return Move.model_validate({**fields, "blueprint": drawn, "detail": "it does not start"})
+    addresses = [{"network": "n1", "ipv4": WEB.ipv4, "mac": WEB.mac}]
+    return Move.model_validate({**fields, "addresses": addresses, "blueprint": drawn, "detail": "it does not start"})
 
 
 async def test_prepare(steps: Departure, engine: FakeEngine) -> None:
@@ -69,9 +70,9 @@ async def test_stays(steps: Departure, engine: FakeEngine) -> None:
 
 
 async def test_stop(steps: Departure, engine: FakeEngine) -> None:
-    """The container is stopped, and the controller has the list without it, before the target may start it."""
+    """The container is stopped, and its addresses are nobody's here, before the target may start it."""
     assert await steps.stop(a_move()) == {"state": "starting"}
-    assert engine.calls == ["stop", "list sent"]
+    assert engine.calls == ["stop", f"vacate {[WEB.ipv4]}"]
 
 
 async def test_not_stopped(steps: Departure, engine: FakeEngine) -> None:

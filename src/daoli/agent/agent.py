@@ -103,7 +103,7 @@ class Agent:
             client,
             self.world,
             self.host,
-            list_sent=self.endpoints.sent,
+            vacate=self._vacate,
             port_free=self.publisher.is_free,
             settle=self._leases_due.set,
         )
@@ -288,6 +288,12 @@ class Agent:
             with suppress(Refusal, KeyError):
                 known.append(self.driver.listed(endpoint))
         return known
+
+    async def _vacate(self, addresses: list[str]) -> None:
+        """See that nothing here has these addresses: Docker may have said so while we were away, and never again."""
+        for endpoint in [each for each in self.registry.endpoints.values() if each.ipv4 in addresses]:
+            await self.driver.forget(endpoint)
+        await self.endpoints.sent()
 
     async def _port_numbers(self) -> dict[int, str]:
         with suppress(OvsError):

@@ -6,7 +6,7 @@ without its addresses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from daoli.agent.blueprint import Blueprint, host_ports
@@ -24,10 +24,19 @@ SHOWN_DIGITS: Final = 12
 class Arrival:
     """The target's steps; each gives the report to be made."""
 
-    def __init__(self, engine: Engine, world: World, host: str, port_free: Callable[[str, str, int], bool]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        world: World,
+        host: str,
+        vacate: Callable[[list[str]], Awaitable[None]],
+        port_free: Callable[[str, str, int], bool],
+    ) -> None:
+        """`vacate` sees that nothing here has these addresses any more, and that the controller knows."""
         self._engine = engine
         self._world = world
         self._host = host
+        self._vacate = vacate
         self._port_free = port_free
 
     async def check(self, move: Move) -> dict[str, Any]:
@@ -97,6 +106,8 @@ class Arrival:
         except EngineError as error:
             if not self._world.connected:
                 raise  # without the controller no address can be leased
+            if not is_running(await self._engine.inspect(blueprint.name)):
+                await self._vacate([address.ipv4 for address in move.addresses])
             return failed(f"{move.name} does not start on {self._host}: {error}", "restoring")
         return {"state": "removing", "container": container}
 

@@ -20,12 +20,12 @@ LOOK_SECONDS: Final = 0.1
 class Departure:
     """The source's steps; each gives the report to be made."""
 
-    def __init__(self, engine: Engine, world: World, host: str, list_sent: Callable[[], Awaitable[None]]) -> None:
-        """`list_sent` waits until the controller has this host's endpoints as they are."""
+    def __init__(self, engine: Engine, world: World, host: str, vacate: Callable[[list[str]], Awaitable[None]]) -> None:
+        """`vacate` sees that nothing here has these addresses any more, and that the controller knows."""
         self._engine = engine
         self._world = world
         self._host = host
-        self._list_sent = list_sent
+        self._vacate = vacate
 
     async def prepare(self, move: Move) -> dict[str, Any]:
         """Write down what the container is made from, or say why it stays."""
@@ -56,7 +56,7 @@ class Departure:
         # Docker shows a container that it stops only once its interfaces are gone.
         if is_running(await self._engine.inspect(move.container)):
             raise EngineError(f"{move.name} was started again on {self._host}")
-        await self._list_sent()
+        await self._vacate([address.ipv4 for address in move.addresses])
         return {"state": "starting"}
 
     async def _gone(self, container: str) -> None:

@@ -48,15 +48,15 @@ class Moves:
         world: World,
         host: str,
         *,
-        list_sent: Callable[[], Awaitable[None]],
+        vacate: Callable[[list[str]], Awaitable[None]],
         port_free: Callable[[str, str, int], bool],
         settle: Callable[[], None],
         retry_seconds: float = RETRY_SECONDS,
         sign_seconds: float = SIGN_SECONDS,
     ) -> None:
-        """`list_sent` waits until the controller has this host's endpoints; `settle` has it told of the leases."""
-        departure = Departure(engine, world, host, list_sent)
-        self._arrival = Arrival(engine, world, host, port_free)
+        """Take what the steps need: see `Departure` and `Arrival`; `settle` has the controller told of the leases."""
+        departure = Departure(engine, world, host, vacate)
+        self._arrival = Arrival(engine, world, host, vacate, port_free)
         self._controller = controller
         self._world = world
         self._host = host
