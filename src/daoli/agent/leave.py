@@ -22,7 +22,7 @@ from daoli.agent.ovs import BRIDGE, Ovs, OvsError
 from daoli.agent.preflight import Unfit
 from daoli.agent.state import State
 
-FILES: Final = ("world.json", "driver.json", "state.json")
+FILES: Final = ("world.json", "driver.json", "published.json", "state.json")
 
 Say = Callable[[str], Awaitable[None]]
 """Takes a sentence for the person who wants to leave."""
