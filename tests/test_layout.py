@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -59,3 +62,25 @@ def test_makefile_explains_its_targets() -> None:
     text = (ROOT / "Makefile").read_text()
     targets = re.findall(r"^([a-z0-9]+):", text, re.MULTILINE)
     assert targets == re.findall(r"^([a-z0-9]+):.*## \S", text, re.MULTILINE)
+
+
+def imported(path: Path) -> set[str]:
+    """List the top-level packages that a module imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
+
+
+def test_dependencies_are_declared() -> None:
+    """Every package that the sources import is a declared dependency, so that a plain installation has it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[^\w-]", text)[0].lower() for text in project["dependencies"]}
+    packages = packages_distributions()
+    foreign = set().union(*(imported(ROOT / "src/daoli" / source) for source in SOURCES))
+    foreign -= {*sys.stdlib_module_names, "daoli", "pydantic_core"}  # the last comes with pydantic
+    missing = {name for name in foreign if not declared & {each.lower() for each in packages.get(name, ())}}
+    assert missing == set()
