@@ -8,7 +8,7 @@ changed; the step is the same whatever happened, and happens again until nothing
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from ipaddress import IPv4Network
@@ -94,8 +94,10 @@ class Networks:
         """Set once Docker has told the names of its networks."""
         self._at_work: set[str] = set()
         self._posted: set[str] = set()
+        self._missing: dict[str, float] = {}
         self._ended: set[str] = set()
-        self._removed: dict[str, float] = {}
+        self._awaited = 0
+        self._patience = 0.0
         self.problems: dict[str, str] = {}
         """By network name, what keeps it from being the same here as in the fabric."""
 
@@ -108,7 +110,7 @@ class Networks:
         self._work.set()
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(RETRY_SECONDS if self.problems else None):
+                async with asyncio.timeout(RETRY_SECONDS if self._is_unfinished() else None):
                     await self._work.wait()
             self._work.clear()
             try:
@@ -125,7 +127,7 @@ class Networks:
         here = {network.name: network for network in await self._engine.networks()}
         self._take_names(list(here.values()))
         self._driver.notice()
-        if not self._world.connected:
+        if not self._world.connected or self._is_behind():
             return
         self.problems = {}
         for name in sorted(self._registry.removals):
@@ -134,22 +136,42 @@ class Networks:
         for name, network in here.items():
             if network.driver == DRIVER:
                 await self._compare(network, fabric.get(name))
-        now = asyncio.get_running_loop().time()
-        self._removed = {name: until for name, until in self._removed.items() if until > now and name in fabric}
         for name, spec in fabric.items():
             if name not in here:
-                if name not in self._removed:
+                if not self._is_going(name):
                     await self._make_here(spec)
             elif here[name].driver != DRIVER:
                 self._problem(name, f"Docker has a network {name} of driver {here[name].driver}; rename one of the two")
         self._driver.notice()
 
+    def _is_unfinished(self) -> bool:
+        return bool(self.problems or self._missing or self._is_behind())
+
+    def _is_behind(self) -> bool:
+        """Tell whether the controller's news do not have yet what we removed ourselves."""
+        return self._world.revision < self._awaited and asyncio.get_running_loop().time() < self._patience
+
+    def _is_going(self, name: str) -> bool:
+        """Tell whether a network that Docker does not list is being removed by a person, and not to be made again."""
+        missing = {self._registry.networks[network_id].name for network_id in self._missing}
+        return name in missing or name in self._registry.removals or self._is_behind()
+
+    def _drop_missing(self, ids: Collection[str]) -> None:
+        """Forget what Docker has removed without telling the driver; it is made again if the fabric has it.
+
+        Docker lists a network no more some time before it tells the driver.
+        """
+        now = asyncio.get_running_loop().time()
+        known = self._registry.networks.values()
+        missing = [network.id for network in known if network.name is not None and network.id not in ids]
+        self._missing = {network_id: self._missing.get(network_id, now) for network_id in missing}
+        for network_id in [each for each, since in self._missing.items() if since + NEWS_SECONDS <= now]:
+            del self._missing[network_id], self._registry.networks[network_id]
+            self._registry.save()
+
     def _take_names(self, here: Sequence[DockerNetwork]) -> None:
         ids = {network.id for network in here}
-        gone = [known for known in self._registry.networks.values() if known.name is not None and known.id not in ids]
-        for known_gone in gone:  # removed while nobody could tell the driver; made again if the fabric has it
-            del self._registry.networks[known_gone.id]
-            self._registry.save()
+        self._drop_missing(ids)
         self._ended &= ids
         for network in here:
             known = self._registry.networks.get(network.id)
@@ -253,6 +275,7 @@ class Networks:
     async def removed(self, network: Network) -> None:
         """Take a network that Docker has removed out of the fabric, unless we removed it ourselves."""
         self._ended.add(network.id)
+        self._missing.pop(network.id, None)
         is_known = network.registered or network.id in self._posted
         if network.name is None or not is_known or network.name in self._at_work:
             return
@@ -265,13 +288,14 @@ class Networks:
 
     async def _remove_from_fabric(self, name: str) -> None:
         try:
-            await self._controller.request("DELETE", f"/networks/{name}")
+            answer = await self._controller.request("DELETE", f"/networks/{name}")
         except Refused as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 # Docker cannot be told no; the network is put back by the next step.
                 log.warning("network_put_back", network=name, reason=str(error))
         else:
-            self._removed[name] = asyncio.get_running_loop().time() + NEWS_SECONDS
+            self._awaited = answer["revision"]
+            self._patience = asyncio.get_running_loop().time() + NEWS_SECONDS
         self._registry.removals.discard(name)
         self._registry.save()
 
