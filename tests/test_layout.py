@@ -82,5 +82,6 @@ def test_dependencies_are_declared() -> None:
     packages = packages_distributions()
     foreign = set().union(*(imported(ROOT / "src/daoli" / source) for source in SOURCES))
     foreign -= {*sys.stdlib_module_names, "daoli", "pydantic_core"}  # the last comes with pydantic
-    missing = {name for name in foreign if not declared & {each.lower() for each in packages.get(name, ())}}
+    known = {name: {each.lower().replace("_", "-") for each in packages.get(name, ())} for name in foreign}
+    missing = {name for name, distributions in known.items() if not declared & distributions}
     assert missing == set()
