@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daoli.lab import Host, Lab, LabError, UsageError
-from daoli.lab.lab import names, remove, remove_all
+from daoli.lab.lab import names, remove, remove_all, remove_started_below
 from daoli.lab.processes import marked
 
 pytestmark = pytest.mark.e2e
@@ -230,6 +230,21 @@ def test_started_below(root: Path) -> None:
         assert names(root, started_below=builder.pid) == []
     (root / "child/.daoli-lab").unlink()
     assert remove_all(root, started_below=os.getpid()) == ["child"]
+
+
+def test_started_below_in_any_root(root: Path) -> None:
+    """What a process built is found in whatever folder it is, so that a killed test run leaves no lab."""
+    words = [sys.executable, "-m", "daoli.lab", "up", "--name", "stray", "--state-dir", str(root)]
+    script = '"$@"; echo done; cat'
+    with subprocess.Popen(
+        ["sh", "-c", script, "sh", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as killed:
+        assert killed.stdout
+        assert killed.stdout.readline() == "done\n"
+        assert machines(root, "stray")
+        assert remove_started_below(killed.pid) == ["stray"]
+        assert machines(root, "stray") == []
+        assert not (root / "stray").exists()
 
 
 def test_context_manager(root: Path) -> None:

@@ -20,7 +20,7 @@ from daoli.lab.docker_host import CONTROLLER_URL
 from daoli.lab.docker_lab import DockerLab, open_lab
 from daoli.lab.errors import LabError, UsageError
 from daoli.lab.image import IMAGES, TOOLS
-from daoli.lab.lab import Lab, Progress, remove, remove_all
+from daoli.lab.lab import Lab, Progress, remove, remove_all, remove_started_below
 from daoli.lab.plan import DEFAULT_TARGET
 from daoli.lab.preflight import check_root
 from daoli.lab.processes import TERMINAL_SIGNALS
@@ -80,7 +80,10 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument("--name", default=DEFAULT_NAME, help="which lab (%(default)s)")
     which.add_argument("--all", action="store_true", help="all labs in the state directory")
     down.add_argument(
-        "--started-below", type=int, metavar="PID", help="with --all: only labs that this process or its children built"
+        "--started-below",
+        type=int,
+        metavar="PID",
+        help="only labs that this process or its children built, in whatever state directory",
     )
     return top
 
@@ -228,8 +231,10 @@ def execute(options: argparse.Namespace) -> int:
 def down(options: argparse.Namespace) -> int:
     """Remove labs; it is no error when there are none."""
     check_root()
-    if options.all or options.started_below is not None:
-        gone = remove_all(options.state_dir, options.started_below)
+    if options.started_below is not None:
+        gone = remove_started_below(options.started_below, options.state_dir)
+    elif options.all:
+        gone = remove_all(options.state_dir)
     else:
         gone = [options.name] if remove(options.name, options.state_dir) else []
     say(f"removed: {', '.join(gone)}" if gone else "nothing to remove")

@@ -297,3 +297,10 @@ def remove_all(
     with ThreadPoolExecutor(BUILDERS) as removers:
         list(removers.map(partial(remove, state_dir=state_dir), found))
     return found
+
+
+def remove_started_below(ancestor: int, state_dir: Path | None = None) -> list[str]:
+    """Take down what this process or its children built: in one root, or wherever there are labs; return the names."""
+    everywhere = {Folder("any").root, *(Path(env[LAB_MARK]).parent for _, env in marked(LAB_MARK))}
+    roots = sorted(everywhere) if state_dir is None else [state_dir]
+    return [name for root in roots for name in remove_all(root, ancestor)]
