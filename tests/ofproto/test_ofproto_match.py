@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.ofproto.oracles import ovs_print
 from tests.ofproto.strategies import JUNK, behind, oxms
 
-from daoli.ofproto import FIELDS, EncodeError, Field, FlowMod, Match, Oxm, PacketOut, SetField, decode
+from daoli.ofproto import FIELDS, EncodeError, Field, FlowMod, Match, Oxm, PacketOut, PortNo, SetField, decode
 from daoli.ofproto.match import MATCH
 from daoli.ofproto.oxm import MaskedValue
 
@@ -214,3 +214,19 @@ def test_repr_reads_well() -> None:
     match = Match(in_port=1, eth_type=0x0800, ipv4_dst="10.0.0.0/8", metadata=(1, 3))
     assert repr(match) == "Match(in_port=1, eth_type=2048, ipv4_dst='10.0.0.0/8', metadata=(1, 3))"
     assert repr(Match()) == "Match()"
+
+
+def test_reserved_ports() -> None:
+    """A reserved port may be matched by its name, whatever the case, and is said so; what is none is refused."""
+    assert Match(in_port="controller") == Match(in_port=PortNo.CONTROLLER)
+    assert Match(in_port="7") == Match(in_port=7)
+    assert Match(nxm_of_in_port="LOCAL")["nxm_of_in_port"] == b"\xff\xfe"
+    assert str(Match(in_port="local").oxm("in_port")) == "in_port=LOCAL"
+    assert repr(Match(in_port="local")) == "Match(in_port=4294967294)"
+    with pytest.raises(EncodeError, match=r"^in_port: 'eth0' is neither a number nor one of IN_PORT, .*, ANY$"):
+        Match(in_port="eth0")
+
+
+def test_macs() -> None:
+    """A MAC address may be written with hyphens, its mask too."""
+    assert Match(eth_dst="02-00-00-00-00-01/ff-ff-00-00-00-00") == Match(eth_dst="02:00:00:00:00:00/ff:ff:00:00:00:00")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 from construct import Int8ub, Int16ub, Padding
 
-from daoli.ofproto.constants import CML_NO_BUFFER, ActionType, PortNo, VlanId
+from daoli.ofproto.constants import CML_NO_BUFFER, ActionType, VlanId
 from daoli.ofproto.errors import EncodeError, shown
 from daoli.ofproto.fields import READ_ONLY
+from daoli.ofproto.number_text import port_named
 from daoli.ofproto.oxm import OXM, MaskedValue, Oxm
 from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.tlv import Tlv
@@ -69,16 +70,7 @@ class Output(Action):
 
     def __post_init__(self) -> None:
         if isinstance(self.port, str):
-            object.__setattr__(self, "port", _port_named(self.port))
-
-
-def _port_named(name: str) -> PortNo:
-    """Give the reserved port of that name (7.2.1)."""
-    known = {port.name: port for port in PortNo if port != PortNo.MAX}
-    try:
-        return known[name.upper()]
-    except KeyError:
-        raise EncodeError("Output.port", f"{name!r} is neither a number nor one of {', '.join(known)}") from None
+            object.__setattr__(self, "port", port_named("Output.port", self.port))
 
 
 @action(ActionType.COPY_TTL_OUT)

@@ -7,12 +7,14 @@ that (`nxm_of_ip_dst`). A new field is a new line.
 """
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import NamedTuple
 
+from daoli.ofproto.addresses import ADDRESSES, address_bytes
 from daoli.ofproto.constants import NICIRA, NSH, ONF, EtherType, IpProto, OxmClass, VlanId
 from daoli.ofproto.errors import EncodeError, shown
+from daoli.ofproto.number_text import port16_text, port_named, port_text
 
 _EXACT = -1
 """A mask of all ones, however wide the field."""
@@ -51,9 +53,6 @@ _FRAGMENTS = {"no": (0, 3), "first": (1, 3), "later": (3, 3), "yes": (1, 1), "no
 
 
 _WRITTEN = {
-    "mac": "a MAC address such as '02:00:00:00:00:01'",
-    "ipv4": "an IPv4 address such as '10.0.0.1'",
-    "ipv6": "an IPv6 address such as 'fe80::1'",
     "packet_type": "a packet type such as '(1,0x894f)'",
     "frag": f"one of {', '.join(_FRAGMENTS)}",
     **{notation: f"made of {', '.join(names)}" for notation, names in _FLAGS.items()},
@@ -65,8 +64,9 @@ class Field(NamedTuple):
     """A match field.
 
     `bits` are those that mean something, `width` the bytes they are written in; where `elastic`, that is the most they
-    can be, as a datapath may map the field to fewer. `notation` is how people write a value: number, hex, mac, ipv4,
-    ipv6, frag, packet_type, or the flags of that name; `symbol` what Open vSwitch calls the field in a move or load.
+    can be, as a datapath may map the field to fewer. `notation` is how people write a value: number, hex, port, mac,
+    ipv4, ipv6, frag, packet_type, or the flags of that name; `symbol` what Open vSwitch calls the field in a move or
+    load.
     """
 
     name: str
@@ -120,13 +120,11 @@ class Field(NamedTuple):
         return value.to_bytes(max(width, 1, (value.bit_length() + 7) // 8) if self.elastic else self.width, "big")
 
     def _parse(self, text: str) -> int | bytes:
+        if self.notation in ADDRESSES:
+            return address_bytes(self.notation, self.name, text)
+        if self.notation == "port" and not text[:1].isdecimal():
+            return port_named(self.name, text) & (1 << self.bits) - 1
         try:
-            if self.notation == "mac":
-                return bytes.fromhex(text.replace(":", " "))
-            if self.notation == "ipv4":
-                return IPv4Address(text).packed
-            if self.notation == "ipv6":
-                return IPv6Address(text.replace("%", "/")).packed  # a zone is known on one machine only
             if self.notation in _FLAGS and not text[:1].isdecimal():
                 return sum({1 << _FLAGS[self.notation].index(name) for name in text.split("|")})
             if self.notation == "frag" and text in _FRAGMENTS:
@@ -170,6 +168,8 @@ class Field(NamedTuple):
             words = [name for bit, name in enumerate(names) if number >> bit & 1]
             rest = number >> len(names) << len(names)
             return _hex(number) if rest else "|".join(words) or "0"
+        if self.notation == "port":
+            return port16_text(number) if self.width == 2 else port_text(number)
         return _hex(number) if self.notation == "hex" else str(number)
 
     def format_masked(self, value: bytes, mask: bytes) -> str:
@@ -183,7 +183,7 @@ class Field(NamedTuple):
                 bits = ((number >> bit & 1, name) for bit, name in enumerate(names) if kept >> bit & 1)
                 return "".join(f"{'+' if on else '-'}{name}" for on, name in bits)
             return f"{_hex(number)}/{_hex(kept)}"
-        if self.notation == "number" and self.bits > 8:
+        if self.notation in ("number", "port") and self.bits > 8:
             return f"{_hex(number)}/{_hex(kept)}"
         return f"{self.format(value)}/{self.format_mask(mask)}"
 
@@ -281,7 +281,7 @@ def _legacy(number: int, name: str, bits: int, *requires: Requirement, notation:
 
 
 _TABLE = (
-    _basic(0, "in_port", 32),
+    _basic(0, "in_port", 32, notation="port"),
     _basic(1, "in_phy_port", 32, _IN_PORT),
     _basic(2, "metadata", 64, mask=True, notation="hex"),
     _basic(3, "eth_dst", 48, mask=True, notation="mac", symbol="NXM_OF_ETH_DST"),
@@ -322,7 +322,7 @@ _TABLE = (
     _basic(38, "tunnel_id", 64, mask=True, notation="hex", symbol="NXM_NX_TUN_ID"),
     _basic(39, "ipv6_exthdr", 9, _IPV6, mask=True, notation="hex"),
     _basic(42, "oxm_of_tcp_flags", 12, _TCP, mask=True, notation="tcp_flags", symbol="NXM_NX_TCP_FLAGS"),
-    _basic(43, "oxm_of_actset_output", 32, symbol="ONFOXM_ET_ACTSET_OUTPUT"),
+    _basic(43, "oxm_of_actset_output", 32, notation="port", symbol="ONFOXM_ET_ACTSET_OUTPUT"),
     _basic(44, "packet_type", 32, notation="packet_type"),
     *(
         Field(f"xreg{number}", OxmClass.PACKET_REGS, number, 64, 8, True, (), "hex", f"OXM_OF_PKT_REG{number}")
@@ -370,7 +370,7 @@ _TABLE = (
     _nicira(124, "ct_tp_src", 16, _CT, notation="number"),
     _nicira(125, "ct_tp_dst", 16, _CT, notation="number"),
     _experimental(ONF, 42, "tcp_flags", 12, _TCP, notation="tcp_flags", symbol="NXM_NX_TCP_FLAGS"),
-    _experimental(ONF, 43, "actset_output", 32, mask=False, notation="number", symbol="ONFOXM_ET_ACTSET_OUTPUT"),
+    _experimental(ONF, 43, "actset_output", 32, mask=False, notation="port", symbol="ONFOXM_ET_ACTSET_OUTPUT"),
     _experimental(NICIRA, 0, "nxoxm_et_dp_hash", 32, symbol="NXM_NX_DP_HASH"),
     _experimental(NICIRA, 11, "tun_erspan_idx", 20, width=4, symbol="NXOXM_ET_ERSPAN_IDX"),
     _experimental(NICIRA, 12, "tun_erspan_ver", 4, notation="number", symbol="NXOXM_ET_ERSPAN_VER"),
@@ -390,7 +390,7 @@ _TABLE = (
     _experimental(NSH, 10, "nsh_ttl", 8, _NSH, mask=False, notation="number", symbol="NXOXM_NSH_TTL"),
     Field("nd_reserved", OxmClass.ERICSSON, 1, 32, 4, False, (_ND,), "number", "ERICOXM_OF_ICMPV6_ND_RESERVED"),
     Field("nd_options_type", OxmClass.ERICSSON, 2, 8, 1, False, (_ND,), "number", "ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE"),
-    _legacy(0, "nxm_of_in_port", 16),
+    _legacy(0, "nxm_of_in_port", 16, notation="port"),
     _legacy(1, "nxm_of_eth_dst", 48, notation="mac"),
     _legacy(2, "nxm_of_eth_src", 48, notation="mac"),
     _legacy(3, "nxm_of_eth_type", 16, notation="hex"),

@@ -102,7 +102,7 @@ class Match:
 def _said(field: Field, oxm: Oxm) -> MaskedValue:
     """Write a field's value as a person would."""
     mask = oxm.mask
-    if field.notation in ("number", "hex"):
+    if field.notation in ("number", "hex", "port"):
         number = int.from_bytes(oxm.value, "big")
         return number if mask is None else (number, int.from_bytes(mask, "big"))
     return oxm.text(field)

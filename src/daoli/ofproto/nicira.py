@@ -9,11 +9,12 @@ action of its own; their names begin with Nicira.
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from construct import GreedyBytes, Int8ub, Int16ub, Int32ub, Int64ub, Padding
 
 from daoli.ofproto.actions import ACTION, ACTIONS, Action
+from daoli.ofproto.addresses import accept_text
 from daoli.ofproto.constants import CML_NO_BUFFER, NICIRA, TABLE_ALL, ActionType, NiciraSubtype, OxmClass
 from daoli.ofproto.errors import DecodeError, EncodeError, check_number, shown
 from daoli.ofproto.oxm import OXM, Oxm
@@ -514,7 +515,10 @@ class CtClear(Action):
 
 @dataclass(frozen=True, slots=True)
 class NatRange:
-    """The addresses and ports to translate to: from the lowest to the highest, None for what is left open."""
+    """The addresses and ports to translate to: from the lowest to the highest, None for what is left open.
+
+    Addresses may be given as text.
+    """
 
     ipv4_min: bytes | None = None
     ipv4_max: bytes | None = None
@@ -522,6 +526,22 @@ class NatRange:
     ipv6_max: bytes | None = None
     proto_min: int | None = None
     proto_max: int | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            ipv4_min: bytes | str | None = None,
+            ipv4_max: bytes | str | None = None,
+            ipv6_min: bytes | str | None = None,
+            ipv6_max: bytes | str | None = None,
+            proto_min: int | None = None,
+            proto_max: int | None = None,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        accept_text(self, "ipv4", "ipv4_min", "ipv4_max")
+        accept_text(self, "ipv6", "ipv6_min", "ipv6_max")
 
 
 class NatRangeWire(Wire):

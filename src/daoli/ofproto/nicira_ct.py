@@ -6,10 +6,11 @@ A connection has a tuple each way; of either, only what is to be the same need b
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address
-from typing import Annotated, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 from construct import Bytes, Int8ub, Int16ub, Padding
 
+from daoli.ofproto.addresses import accept_text
 from daoli.ofproto.constants import NICIRA, IpProto, NiciraMessage
 from daoli.ofproto.experimenter import ExperimenterMessage, experimenter_message
 from daoli.ofproto.record import Structure, wired
@@ -66,20 +67,32 @@ def _kind(tlv: Tlv, kind: int) -> Callable[[type[S]], type[S]]:
     return declare
 
 
-@_kind(CT_PART, 0)
 @dataclass(frozen=True, slots=True)
-class CtSource(CtPart):
-    """The source, 16 bytes: IPv6, or IPv4 behind `::ffff:`."""
+class CtAddress(CtPart):
+    """Base of addresses: text, or 16 bytes of IPv6, or of IPv4 behind `::ffff:`."""
 
     address: Annotated[bytes, Bytes(16)]
+
+    if TYPE_CHECKING:
+
+        def __init__(self, address: bytes | str) -> None: ...
+
+    def __post_init__(self) -> None:
+        accept_text(self, "ip", "address")
+
+
+@_kind(CT_PART, 0)
+class CtSource(CtAddress):
+    """The source."""
+
+    __slots__ = ()
 
 
 @_kind(CT_PART, 1)
-@dataclass(frozen=True, slots=True)
-class CtDestination(CtPart):
-    """The destination, 16 bytes: IPv6, or IPv4 behind `::ffff:`."""
+class CtDestination(CtAddress):
+    """The destination."""
 
-    address: Annotated[bytes, Bytes(16)]
+    __slots__ = ()
 
 
 @_kind(CT_PART, 2)

@@ -3,6 +3,7 @@
 from enum import IntEnum, IntFlag
 
 from daoli.ofproto.constants import GroupNo, PortNo
+from daoli.ofproto.errors import EncodeError, shown
 
 _UNKNOWN_DURATION = 0xFFFF_FFFF
 _UNKNOWN_COUNTER = 0xFFFF_FFFF_FFFF_FFFF
@@ -44,6 +45,15 @@ def port_text(port: int) -> str:
 def port16_text(port: int) -> str:
     """Name a port of 16 bits: the reserved ones stand at its end too (0xfff8 is IN_PORT)."""
     return port_text(port | 0xFFFF_0000 if port >= PortNo.MAX & 0xFFFF else port)
+
+
+def port_named(field: str, name: str) -> PortNo:
+    """Give the reserved port of that name (7.2.1); EncodeError names the field."""
+    known = {port.name: port for port in PortNo if port != PortNo.MAX}
+    try:
+        return known[name.upper()]
+    except KeyError:
+        raise EncodeError(field, f"{shown(name)} is neither a number nor one of {', '.join(known)}") from None
 
 
 def group_name(group_id: int) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from daoli.ofproto.constants import EtherType, IpProto
 from daoli.ofproto.match import Match
-from daoli.ofproto.number_text import port16_text, port_text
 from daoli.ofproto.oxm import Oxm
 
 DEFAULT_PRIORITY = 0x8000
@@ -192,10 +191,6 @@ def _oxm_text(oxm: Oxm) -> str:
         return word if field.elastic else f"{word}={value}"
     if field.elastic and mask is not None and set(mask) == {0xFF}:
         value = field.format(oxm.value)
-    if field.name in ("in_port", "actset_output"):
-        value = port_text(int.from_bytes(oxm.value, "big"))
-    if field.name == "nxm_of_in_port" and mask is None:
-        value = port16_text(int.from_bytes(oxm.value, "big"))
     if field.name == "ip_dscp":
         value = str(oxm.value[0] << 2)
     if field.name == "ipv6_flabel":

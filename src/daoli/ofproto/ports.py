@@ -1,11 +1,12 @@
 """A datapath's ports (7.2.1), and news of them (7.4.3)."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from construct import Bytes, Int8ub, Int32ub, Padding
 
-from daoli.ofproto.constants import MessageType, PortConfig, PortFeatures, PortReason, PortState
+from daoli.ofproto.addresses import accept_text
+from daoli.ofproto.constants import VERSION, MessageType, PortConfig, PortFeatures, PortReason, PortState
 from daoli.ofproto.message import Message, message
 from daoli.ofproto.number_text import flags_text, port_text
 from daoli.ofproto.record import Structure, wired
@@ -43,7 +44,7 @@ _FEATURES = {
 @wired("7.2.1")
 @dataclass(frozen=True, slots=True)
 class Port(Structure):
-    """A port; features are bitmaps, speeds are in kb/s."""
+    """A port; features are bitmaps, speeds are in kb/s; the address may be given as text."""
 
     port_no: Annotated[int, Int32ub, Padding(4)]
     hw_addr: Annotated[bytes, Bytes(6), Padding(2)] = bytes(6)
@@ -56,6 +57,26 @@ class Port(Structure):
     peer: U32 = 0
     curr_speed: U32 = 0
     max_speed: U32 = 0
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            port_no: int,
+            hw_addr: bytes | str = ...,
+            name: str = "",
+            config: int = 0,
+            state: int = 0,
+            curr: int = 0,
+            advertised: int = 0,
+            supported: int = 0,
+            peer: int = 0,
+            curr_speed: int = 0,
+            max_speed: int = 0,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        accept_text(self, "mac", "hw_addr")
 
     def __str__(self) -> str:
         lines = [
@@ -95,13 +116,33 @@ class PortStatus(Message):
 @message(MessageType.PORT_MOD, "7.3.4.3")
 @dataclass(frozen=True, slots=True)
 class PortMod(Message):
-    """Change a port's configuration where `mask` has a bit; `advertise` 0 leaves what it tells its peer."""
+    """Change a port's configuration where `mask` has a bit; `advertise` 0 leaves what it tells its peer.
+
+    The address, which must be the port's, may be given as text.
+    """
 
     port_no: Annotated[int, Int32ub, Padding(4)] = 0
     hw_addr: Annotated[bytes, Bytes(6), Padding(2)] = bytes(6)
     config: U32 = 0
     mask: U32 = 0
     advertise: Annotated[int, Int32ub, Padding(4)] = 0
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            port_no: int = 0,
+            hw_addr: bytes | str = ...,
+            config: int = 0,
+            mask: int = 0,
+            advertise: int = 0,
+            *,
+            xid: int = 0,
+            version: int = VERSION,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        accept_text(self, "mac", "hw_addr")
 
     def detail(self) -> str:
         """Say which port, and which bits get which values."""
