@@ -200,7 +200,7 @@ class Networks:
         if known is None:
             return  # removed meanwhile
         if spec is None:
-            if known.registered:
+            if known.registered or network.ours:
                 await self._remove_here(network, "it was removed from the fabric")
             else:
                 await self._register(network, known)
