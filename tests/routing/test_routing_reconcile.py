@@ -164,6 +164,20 @@ def test_adopted_routes_end() -> None:
 # -- static flows
 
 
+def test_flow_that_ends_between_dump_and_comparison() -> None:
+    """A flow whose end was told after it was dumped is not adopted: nobody would tell of its end again."""
+    world = settled()
+    restart(world)
+    reconciler = Reconciler(world.router, world.view.switches[H1], 100.0)
+    dumped = [decoded(flow) for flow in world.net.switches[H1].flows.values()]
+    (sent,) = [flow for flow in dumped if Cookie.parse(flow.cookie) and "eth_src" in flow.match]
+    reconciler.removed(sent.cookie, sent.match["ipv4_src"])
+    for flow in dumped:
+        reconciler.take(flow)
+    assert reconciler.finish(100.0).adopted == 0
+    assert len(world.router.routes) == 0
+
+
 def test_empty_table() -> None:
     """A datapath that lost everything gets all its static flows."""
     world = World(PLAN)

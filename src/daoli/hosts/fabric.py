@@ -52,7 +52,7 @@ from daoli.routing.flows import (
 from daoli.routing.model import Endpoint, Host, dpid_text, ipv4_text, mac_text
 from daoli.routing.packet import PROTOCOLS, TCP, UDP
 from daoli.routing.reconcile import Reconciler, wanted_flows
-from daoli.routing.router import Router, Write
+from daoli.routing.router import Router, Write, source_of
 from daoli.routing.routes import Route
 from daoli.routing.verdict import Outcome
 from daoli.routing.view import End, PortInfo, Switch, View
@@ -96,6 +96,8 @@ class Fabric:
         self._now = now
         self._datapaths: dict[int, Datapath] = {}
         self._settled: set[int] = set()
+        self._reconcilers: dict[int, Reconciler] = {}
+        """Those at work, by datapath."""
         self._foreign: dict[int, int] = {}
         self._uplink_macs: dict[int, bytes] = {}
         self._unclear: set[int] = set()
@@ -178,6 +180,8 @@ class Fabric:
 
     def _ended(self, datapath: Datapath, message: Ended | EndedTcp | EndedProtocol | FlowRemoved) -> None:
         route = self.router.removed(message)
+        if (reconciler := self._reconcilers.get(datapath.dpid)) is not None and (source := source_of(message)):
+            reconciler.removed(message.cookie, source)
         if route is not None:
             self._counts["routes_closed_total"] += 1
             if self.events.listening:
@@ -214,6 +218,17 @@ class Fabric:
     def _settle_soon(self, datapath: Datapath) -> None:
         self._spawn(self._settle(datapath), datapath)
 
+    async def _compare(self, datapath: Datapath, reconciler: Reconciler) -> None:
+        """Have the flows of a datapath taken; those that end meanwhile are known to have ended."""
+        self._reconcilers[datapath.dpid] = reconciler
+        try:
+            async for part in datapath.multipart(FlowStatsRequest(), FlowStatsReply):
+                async for flow in _unhurried(part.flows):
+                    reconciler.take(flow)
+        finally:
+            if self._reconcilers.get(datapath.dpid) is reconciler:
+                del self._reconcilers[datapath.dpid]
+
     async def _settle(self, datapath: Datapath) -> None:
         """Learn a datapath's ports, and make its flow table what it should be."""
         dpid = datapath.dpid
@@ -226,9 +241,7 @@ class Fabric:
         self._check_uplink(switch)
         started = self._now()
         reconciler = Reconciler(self.router, switch, started)
-        async for part in datapath.multipart(FlowStatsRequest(), FlowStatsReply):
-            async for flow in _unhurried(part.flows):
-                reconciler.take(flow)
+        await self._compare(datapath, reconciler)
         if self.view.switches.get(dpid) is not switch or self._datapaths.get(dpid) is not datapath:
             return
         repair = reconciler.finish(self._now())

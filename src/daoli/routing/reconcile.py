@@ -98,12 +98,19 @@ class Reconciler:
         self._missing: dict[_Key, FlowMod] = {_key(flow): flow for flow in wanted_flows(switch)}
         self._writes: list[bytes] = []
         self._seen: set[tuple[int, int]] = set()
+        self._gone: set[tuple[int, bytes]] = set()
         self._stale = self._adopted = self._foreign = 0
         self._unclear = False
+
+    def removed(self, cookie: int, ipv4_src: bytes) -> None:
+        """Note that a flow has ended, which may be among those that were dumped and not taken yet."""
+        self._gone.add((cookie, ipv4_src))
 
     def take(self, flow: FlowStats) -> None:
         """Compare one flow."""
         cookie = Cookie.parse(flow.cookie)
+        if (flow.cookie, flow.match.get("ipv4_src")) in self._gone and "eth_src" in flow.match:
+            return
         if cookie is None:
             self._foreign += 1
         elif cookie.kind == Kind.STATIC:

@@ -321,7 +321,7 @@ class Router:
         cookie = Cookie.parse(message.cookie)
         if cookie is None or cookie.kind not in (Kind.PAIR, Kind.CONNECTION):
             return None
-        ipv4_src = message.match.get("ipv4_src") if isinstance(message, FlowRemoved) else message.ipv4_src
+        ipv4_src = source_of(message)
         if ipv4_src is None:
             return None
         route = self.routes.ended(cookie.route_id, cookie.generation, ipv4_src)
@@ -356,6 +356,11 @@ class Router:
         for budget in (self._punts, self._uplink_punts, self._icmp):
             budget.forget(key)
         self._muted.pop(key, None)
+
+
+def source_of(message: Ended | EndedTcp | EndedProtocol | FlowRemoved) -> bytes | None:
+    """Read whose packets a flow took that is gone."""
+    return message.match.get("ipv4_src") if isinstance(message, FlowRemoved) else message.ipv4_src
 
 
 def forget(route: Route) -> bytes:
