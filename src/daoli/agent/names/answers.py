@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import dns.exception
@@ -10,6 +11,7 @@ import dns.message
 import dns.name
 import dns.opcode
 import dns.rcode
+import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
@@ -46,7 +48,7 @@ def answer(zone: Zone, asker: EndpointSpec, data: bytes, *, tcp: bool = False) -
     response = dns.message.make_response(query, recursion_available=True, our_payload=WIDE_SIZE)
     response.flags |= dns.flags.AA
     if question.rdtype in (kind, dns.rdatatype.ANY):
-        response.answer.append(dns.rrset.from_text_list(question.name, TTL, "IN", kind, found))
+        response.answer.append(dns.rrset.from_rdata_list(question.name, TTL, [_rdata(kind, data) for data in found]))
     size = TCP_SIZE if tcp else _udp_size(query)
     try:
         return response.to_wire(max_size=size, want_shuffle=False)  # the zone rotates
@@ -54,6 +56,12 @@ def answer(zone: Zone, asker: EndpointSpec, data: bytes, *, tcp: bool = False) -
         response.answer.clear()
         response.flags |= dns.flags.TC
         return response.to_wire(max_size=size)
+
+
+@lru_cache(maxsize=4096)
+def _rdata(kind: dns.rdatatype.RdataType, text: str) -> dns.rdata.Rdata:
+    """Read a record's data; it takes a third of an answer's time, and is asked for again."""
+    return dns.rdata.from_text(dns.rdataclass.IN, kind, text)
 
 
 def _udp_size(query: dns.message.Message) -> int:
