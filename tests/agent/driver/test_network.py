@@ -27,7 +27,7 @@ def making(subnet: str = "10.2.0.0/24", **fields: Any) -> CreateNetwork:
 
 async def test_network_takes_its_pool(parts: Parts) -> None:
     """A network belongs to the pool that was asked for before, has no name yet, and goes with a word to the fabric."""
-    await parts.ipam.request_pool(RequestPool(Pool="10.2.0.0/24"))
+    await parts.ipam.request_pool(RequestPool(pool="10.2.0.0/24"))
     await parts.driver.create_network(making(Options={"com.docker.network.internal": True}))
     made = parts.registry.networks[OTHER]
     assert (made.subnet, made.gateway, made.internal, made.name) == ("10.2.0.0/24", "10.2.0.1", True, None)
@@ -53,7 +53,7 @@ async def test_network_that_cannot_be(parts: Parts, fields: dict[str, Any], why:
 
 async def test_network_without_controller(parts: Parts) -> None:
     """A network is not made while the controller cannot be told, nor if the fabric's is of another kind."""
-    await parts.ipam.request_pool(RequestPool(Pool="10.2.0.0/24"))
+    await parts.ipam.request_pool(RequestPool(pool="10.2.0.0/24"))
     spec = {"name": "dnet2", "subnet": "10.2.0.0/24", "gateway": "10.2.0.1", "internal": True}
     tell(parts.world, {"networks/dnet2": spec})
     with pytest.raises(Refusal, match="dnet2 is internal on the other hosts"):
@@ -71,7 +71,7 @@ async def test_endpoint(parts: Parts) -> None:
         assert answer == {"Interface": {"MacAddress": "02:42:0a:01:00:02"}}
         (listed,) = parts.controller.made("PUT", "/hosts/h1/endpoints")[-1]["endpoints"]
         assert (listed["network"], listed["ipv4"], listed["port"]) == ("dnet1", "10.1.0.2", port_name(ENDPOINT))
-        joined = await parts.driver.join(Join(NetworkID=NETWORK_ID, EndpointID=ENDPOINT, SandboxKey="/x"))
+        joined = await parts.driver.join(Join(NetworkID=NETWORK_ID, EndpointID=ENDPOINT, sandbox_key="/x"))
         assert joined["InterfaceName"] == {"SrcName": inner_name(ENDPOINT), "DstPrefix": "eth"}
         assert (joined["Gateway"], joined["DisableGatewayService"]) == ("10.1.0.1", True)
         await parts.driver.program_external_connectivity(CALL)
