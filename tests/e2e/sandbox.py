@@ -16,6 +16,10 @@ from daoli.lab import Place, wait_until
 ROUTER = bytes.fromhex("02da011e0001")
 """The MAC that containers know for whatever is not on their network, and for all that is."""
 
+STATUS = ["curl", "-s", "--unix-socket", "/run/daoli/agent.sock", "http://agent/status"]
+FINDING = 20.0
+"""Seconds in which agents find a controller that is back: they look for it every 5 s."""
+
 DNS_TOOL = Path(__file__).with_name("dns_tool.py")
 
 
@@ -52,6 +56,14 @@ def metric(rig: DockerRig, name: str) -> float:
     """A figure of the controller's /metrics; 0 if it is not there."""
     found = [line for line in str(rig.get("/metrics")).splitlines() if line.startswith(f"{name} ")]
     return float(found[0].split()[1]) if found else 0.0
+
+
+def start_controller(rig: DockerRig) -> None:
+    """Start the controller again, and wait until all bridges and agents have found it."""
+    rig.lab.controller_start("--idle-timeout", "2")
+    rig.lab.wait_joined()
+    for host in rig.lab.hosts.values():
+        wait_until(lambda host=host: '"connected": true' in host.exec(STATUS, check=False).stdout, FINDING)  # type: ignore[misc]
 
 
 def datagram(source: tuple[bytes, str], target: tuple[str, int], payload: bytes) -> bytes:
