@@ -124,8 +124,9 @@ class Networks:
 
     async def step(self) -> None:
         """Do what is missing on either side. Nothing is done without the controller: its list may be an old one."""
-        here = {network.name: network for network in await self._engine.networks()}
-        self._take_names(list(here.values()))
+        listed = await self._engine.networks()
+        here = {network.name: network for network in listed}  # Docker may have two of a name, made at the same moment
+        self._take_names(listed)
         self._driver.notice()
         if not self._world.connected or self._is_behind():
             return
@@ -133,9 +134,9 @@ class Networks:
         for name in sorted(self._registry.removals):
             await self._remove_from_fabric(name)
         fabric = dict(self._world.networks)
-        for name, network in here.items():
+        for network in listed:
             if network.driver == DRIVER:
-                await self._compare(network, fabric.get(name))
+                await self._compare(network, fabric.get(network.name))
         for name, spec in fabric.items():
             if name not in here:
                 if not self._is_going(name):
