@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
 
+from click.testing import CliRunner
+
 from daoli.api.app import OPERATIONS
+from daoli.cli.__main__ import daolictl
 from daoli.datapath.emulated import EmulatedSwitch
 from daoli.routing.flows import static_flows
 
@@ -26,7 +30,8 @@ def test_links_lead_somewhere() -> None:
 
 def test_number_of_static_flows_is_right() -> None:
     """The README's count of static flows is the pipeline's."""
-    assert f"the same {len(static_flows(1, bytes(6)))} static flows" in README
+    flows = static_flows(1, bytes(6), gateway=True, names=2)  # of a Docker host that has joined
+    assert f"the same {len(flows)} static flows" in README
 
 
 def test_make_targets_exist() -> None:
@@ -34,6 +39,22 @@ def test_make_targets_exist() -> None:
     shown = set(re.findall(r"^make (\w+)", README, re.MULTILINE))
     assert shown
     assert shown <= set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_scripts_exist() -> None:
+    """Each script that the README shows is there, and can be run."""
+    shown = set(re.findall(r"\bscripts/\w+", README))
+    assert shown
+    assert all(os.access(ROOT / script, os.X_OK) for script in shown)
+
+
+def test_daolictl_commands_exist() -> None:
+    """Each command of daolictl that the README shows is one, with its flags."""
+    lines = re.findall(r"^daolictl (.*?)(?:  +#|$)", README, re.MULTILINE)
+    assert lines
+    for line in lines:
+        done = CliRunner().invoke(daolictl, [*line.split(), "--help"])
+        assert done.exit_code == 0, (line, done.output)
 
 
 async def test_example_program_floods() -> None:
