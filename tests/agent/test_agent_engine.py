@@ -102,6 +102,6 @@ async def test_refusal(docker: DockerApi, engine: DockerEngine) -> None:
 async def test_engine_away(tmp_path: Path) -> None:
     """An engine that nobody runs is away, which is an error of its own."""
     engine = DockerEngine(f"unix://{tmp_path}/none.sock")
-    with pytest.raises(EngineAway, match="Cannot connect to Docker|Docker does not answer"):
+    with pytest.raises(EngineAway, match=r"Cannot connect to Docker|Docker does not answer"):
         await engine.networks()
     await engine.close()
