@@ -39,23 +39,28 @@ from daoli.ofproto import (
     NiciraWriteMetadata,
     Output,
     OutputReg2,
+    RegLoad,
+    RegMove,
     Resubmit,
     Sample2,
     SetMplsLabel,
     SetMplsTc,
     SetTunnel,
     SetTunnel64,
+    ToReason,
     ToUserdata,
     UnknownControllerProperty,
     decode,
 )
 from daoli.ofproto.text import action_text
 
-OVS_CANNOT_SAY = ("tun_erspan", "gtpu", "ct_nw_src=10", "ct_nw_proto=6", "ct_ipv6")
+OVS_CANNOT_SAY = ("tun_erspan_idx", "ct_nw_src=10", "ct_nw_proto=6", "ct_ipv6")
 """Of these flows Open vSwitch does not print all that it was sent, or refuses to read what it sent itself."""
 
 OVS_TAKES_BACK = ("packet_type=(0,0)", "enqueue", "/0xff,actions=drop")
 """These flows read, for Open vSwitch too, as others that mean the same."""
+
+TUN_METADATA = FIELDS["tun_metadata0"].reference
 
 FLOWS = {flow: (data, text) for flow, data, text in CORPUS}
 
@@ -95,7 +100,11 @@ def test_corpus(flow: str) -> None:
         (OutputReg2(7, 0xFFFF, FIELDS["tun_gtpu_flags"].reference), "output:NXOXM_ET_GTPU_FLAGS[]"),
         (OutputReg2(7, 0xFFFF, 0xFFFF120400001234), "output:0xffff120400001234[0..7]"),
         (DeleteField(0x12345678), "delete_field:0x12345678"),
-        (Clone(()), "clone()"),
+        (Clone(()), "clone(drop)"),
+        (Controller(reason=3), "controller(reason=action_set)"),
+        (Controller2((ToReason(4),)), "controller(reason=group)"),
+        (RegLoad(31, TUN_METADATA & ~0xFF | 4, 5), "load:0x5->NXM_NX_TUN_METADATA0[0..31]"),
+        (RegMove(992, 0, 0, TUN_METADATA, TUN_METADATA), "move:NXM_NX_TUN_METADATA0[]->NXM_NX_TUN_METADATA0[]"),
         (Ct(alg=99, actions=(Output(1), Nat())), "ct(exec(output:1,nat),alg=99)"),
         (Nat(2, NatRange(proto_min=80)), "nat(dst=:80)"),
         (

@@ -179,6 +179,9 @@ class Field(NamedTuple):
             return next((word for word, both in _FRAGMENTS.items() if both == (number, kept)), f"{number:#x}/{kept:#x}")
         if self.notation in _FLAGS:
             names = _FLAGS[self.notation]
+            every = (1 << len(names)) - 1
+            if kept & every == every and self.notation != "tun_flags":
+                return self.format((number & every).to_bytes(self.width, "big"))
             if kept and kept >> len(names) == 0:
                 bits = ((number >> bit & 1, name) for bit, name in enumerate(names) if kept >> bit & 1)
                 return "".join(f"{'+' if on else '-'}{name}" for on, name in bits)

@@ -1,5 +1,6 @@
 """Open vSwitch's own actions in words, as `ovs-ofctl dump-flows` prints them and `ovs-ofctl add-flow` reads them."""
 
+from daoli.ofproto.async_text import PACKET_IN, reason_text
 from daoli.ofproto.constants import CML_NO_BUFFER, TABLE_ALL, PacketInReason, PortNo
 from daoli.ofproto.fields import BY_KEY, Field, field_named, key_of
 from daoli.ofproto.nicira import (
@@ -58,7 +59,7 @@ from daoli.ofproto.nicira import (
     UnknownControllerProperty,
 )
 from daoli.ofproto.number_text import port16_text
-from daoli.ofproto.text import action_text, bits_text, slice_text, words
+from daoli.ofproto.text import action_text, actions_text, bits_text, slice_text, words
 
 # Going elsewhere
 
@@ -117,19 +118,15 @@ def _controller2(action: Controller2) -> str:
 def _to_controller(max_len: int, controller_id: int, reason: int, more: list[str]) -> str:
     if reason == PacketInReason.ACTION and not controller_id and not more:
         return f"CONTROLLER:{max_len}"
-    parts = [] if reason == PacketInReason.ACTION else [f"reason={_reason(reason)}"]
+    parts = [] if reason == PacketInReason.ACTION else [f"reason={reason_text(PACKET_IN, reason)}"]
     parts += [] if max_len == CML_NO_BUFFER else [f"max_len={max_len}"]
     parts += [f"id={controller_id}"] if controller_id else []
     return f"controller({','.join(parts + more)})"
 
 
-def _reason(reason: int) -> str:
-    return PacketInReason(reason).name.lower() if reason in list(PacketInReason) else str(reason)
-
-
 @words(Clone)
 def _clone(action: Clone) -> str:
-    return f"clone({','.join(map(action_text, action.actions))})"
+    return f"clone({actions_text(action.actions)})"
 
 
 # Bits

@@ -1,14 +1,17 @@
 """Match fields in words, as `ovs-ofctl dump-flows` prints them and `ovs-ofctl add-flow` reads them."""
 
+import struct
 from collections.abc import Iterable
 
 from daoli.ofproto.constants import EtherType, IpProto
+from daoli.ofproto.fields import FIELDS
 from daoli.ofproto.match import Match
 from daoli.ofproto.oxm import Oxm
 
 DEFAULT_PRIORITY = 0x8000
 """The priority that Open vSwitch leaves unsaid."""
 
+_TCI = struct.Struct("!HH")
 _VID, _VID_PRESENT, _PCP = 0x0FFF, 0x1000, 0xE000  # of a TCI; OFPVID_PRESENT (7.2.3.7): there is a tag
 
 _PROTOCOL_WORDS: dict[tuple[int | None, int | None], str] = {
@@ -142,8 +145,23 @@ _OLD_NAMES = {
     "nxm_of_arp_op": "arp_op",
     "nxm_of_arp_spa": "arp_spa",
     "nxm_of_arp_tpa": "arp_tpa",
+    "nxm_nx_tun_id": "tunnel_id",
+    "nxm_nx_ipv6_src": "ipv6_src",
+    "nxm_nx_ipv6_dst": "ipv6_dst",
+    "nxm_nx_ipv6_label": "ipv6_flabel",
+    "nxm_nx_ip_ecn": "ip_ecn",
+    "nxm_nx_icmpv6_type": "icmpv6_type",
+    "nxm_nx_icmpv6_code": "icmpv6_code",
+    "nxm_nx_nd_target": "ipv6_nd_target",
+    "nxm_nx_nd_sll": "ipv6_nd_sll",
+    "nxm_nx_nd_tll": "ipv6_nd_tll",
+    "nxoxm_et_dp_hash": "dp_hash",
+    "oxm_of_actset_output": "actset_output",
 }
-"""Fields of Open vSwitch's first numbering, which has the same words for them."""
+"""Fields of another numbering, which have the same words."""
+
+_UNMASKED = ("gtpu_flags", "gtpu_msgtype", "tun_erspan_ver", "tun_erspan_idx", "tun_erspan_dir", "tun_erspan_hwid")
+"""Words of fields whose masks Open vSwitch leaves unsaid."""
 
 _RANK = {name: rank for rank, name in enumerate(_FIELD_WORDS)}
 _RANK |= {old: _RANK[name] for old, name in _OLD_NAMES.items()}
@@ -153,13 +171,23 @@ def match_text(match: Match, priority: int = DEFAULT_PRIORITY) -> str:
     """Give a match as Open vSwitch does, with the flow's priority before it."""
     words = [] if priority == DEFAULT_PRIORITY else [f"priority={priority}"]
     protocol, spent = _protocol(match)
-    shown = [oxm for oxm in match if oxm.name not in spent and oxm != _ETHERNET]
+    shown = [oxm for oxm in _one_tag(match) if oxm.name not in spent and oxm != _ETHERNET]
     oxms = sorted(shown, key=lambda oxm: _RANK.get(oxm.name, len(_RANK)))
-    early = [oxm for oxm in oxms if oxm.name in _EARLY]
+    early = [oxm for oxm in oxms if _OLD_NAMES.get(oxm.name, oxm.name) in _EARLY]
     words += map(_oxm_text, early)
     words += [protocol] if protocol else []
     words += [_oxm_text(oxm) for oxm in oxms if oxm not in early]
     return ",".join(words)
+
+
+def _one_tag(match: Match) -> list[Oxm]:
+    """Give the fields, those of a VLAN tag made one: its TCI."""
+    vid, pcp = match.oxm("vlan_vid"), match.oxm("vlan_pcp")
+    if vid is None or pcp is None:
+        return list(match)
+    number, mask = (int.from_bytes(part, "big") for part in (vid.value, vid.mask or b"\x1f\xff"))
+    tag = Oxm(FIELDS["nxm_of_vlan_tci"].masked_header, _TCI.pack(number | pcp.value[0] << 13 & _PCP, mask | _PCP))
+    return [tag, *(oxm for oxm in match if oxm not in (vid, pcp))]
 
 
 def _protocol(match: Match) -> tuple[str, tuple[str, ...]]:
@@ -189,11 +217,15 @@ def _oxm_text(oxm: Oxm) -> str:
     value = oxm.text(field)
     if mask is not None and not any(mask):
         return word if field.elastic else f"{word}={value}"
-    if field.elastic and mask is not None and set(mask) == {0xFF}:
+    if mask is not None and (word in _UNMASKED or (field.elastic and set(mask.lstrip(b"\0")) == {0xFF})):
         value = field.format(oxm.value)
     if field.name == "ip_dscp":
         value = str(oxm.value[0] << 2)
-    if field.name == "ipv6_flabel":
+    if word == "tun_flags":
+        value = field.format_masked(oxm.value, b"\0\1")  # there is one flag
+    if word == "dl_type":
+        value = f"0x{oxm.value.hex()}"
+    if word == "ipv6_label":
         value = f"0x{oxm.value.hex()[3:]}" + (f"/0x{mask.hex()[3:]}" if mask else "")
     if field.name in _HEX_ZERO and value == "0":
         value = "0x0"

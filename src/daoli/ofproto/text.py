@@ -171,8 +171,6 @@ def bits_text(reference: int, offset: int, n_bits: int) -> str:
     """Name some bits of a field, as moves and loads do."""
     field = BY_KEY.get(key_of(reference))
     name, width = (field.symbol, field.bits) if field else (f"{reference:#010x}", 0)
-    if field and field.elastic:
-        width = 8 * (reference & 0xFF)
     if offset == 0 and n_bits == width:
         return f"{name}[]"
     return f"{name}[{offset}]" if n_bits == 1 else f"{name}[{offset}..{offset + n_bits - 1}]"
