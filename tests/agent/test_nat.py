@@ -32,6 +32,8 @@ class FakeHost:
             self.chains["DOCKER-USER"] = []
         self.policy = policy
         self.loads = 0
+        self.cut: list[str] = []
+        """UDP ports whose connections were forgotten."""
         self.sysctls = {nat._ROUTE_LOCALNET: "0"}
 
     async def run(self, *command: str, stdin: str | None = None) -> str:
@@ -49,6 +51,8 @@ class FakeHost:
                 return (self.table or "", "", 0 if self.table is not None else 1)
             case ("nft", "delete", *_):
                 self.table = None
+            case ("conntrack", "-D", "-p", "udp", "--orig-port-dst", port):
+                self.cut.append(port)
             case ("iptables", "-w", "5", *words):
                 return self.iptables(tuple(words))
         return "", "", 0
@@ -141,6 +145,20 @@ async def test_flushed_rules_come_back(host: FakeHost) -> None:
     host.table = "table ip daoli { }"
     assert await here.apply(RULES)
     assert host.loads == 3
+
+
+async def test_udp_follows_its_port(host: FakeHost) -> None:
+    """Where a UDP port leads elsewhere, or nowhere, its connections are forgotten; an agent that starts cuts none."""
+    here = Nat()
+    await here.apply(RULES)
+    assert host.cut == []
+    await here.apply(Rules("192.0.2.1", mappings=(RULES.mappings[1], Mapping("tcp", 8080, "10.1.0.9", 80))))
+    assert host.cut == []
+    moved = Mapping("udp", 53, "10.1.0.7", 53, "192.0.2.1")
+    await here.apply(Rules("192.0.2.1", mappings=(moved, Mapping("udp", 54, "10.1.0.7", 54))))
+    assert host.cut == ["53", "54"]
+    await here.apply(Rules("192.0.2.1", mappings=(moved,)))
+    assert host.cut == ["53", "54", "54"]
 
 
 async def test_docker_is_asked_to_let_ours_pass(host: FakeHost) -> None:

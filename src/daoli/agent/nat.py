@@ -130,6 +130,7 @@ class Nat:
     def __init__(self) -> None:
         self._text: str | None = None
         self._listing: str | None = None
+        self._mappings: frozenset[Mapping] | None = None
 
     async def apply(self, rules: Rules) -> bool:
         """Put rules in place, unless they are; tell whether anything changed. CommandError or LinkError if refused."""
@@ -141,14 +142,21 @@ class Nat:
                 log.warning("nat_rules_restored", why="another program has changed or flushed them")
             await run("nft", "-f", "-", stdin=text)
             self._text, self._listing = text, await _listing()
+            await self._follow(frozenset(rules.mappings))
         if sysctl(_ROUTE_LOCALNET) == "0":
             set_sysctl(_ROUTE_LOCALNET, "1")
             changed = True
         return await self._pass_docker() or changed
 
+    async def _follow(self, mappings: frozenset[Mapping]) -> None:
+        """Have talk by UDP go where its port leads now: the kernel would keep to the old way as long as it goes on."""
+        before, self._mappings = self._mappings, mappings
+        for port in sorted({each.port for each in (before or mappings) ^ mappings if each.protocol == "udp"}):
+            await _succeeds("conntrack", "-D", "-p", "udp", "--orig-port-dst", str(port))
+
     async def remove(self) -> None:
         """Take all of it away again."""
-        self._text = self._listing = None
+        self._text = self._listing = self._mappings = None
         if await _listing() is not None:
             await run("nft", "delete", "table", "ip", TABLE)
         for chain in (_DOCKER_CHAIN, "FORWARD"):
