@@ -632,6 +632,15 @@ def test_encode_error(message: Message, field: str) -> None:
     assert str(refusal.value) == f"{field}: {refusal.value.reason}"
 
 
+@pytest.mark.parametrize("value", ["x", None, 5, [1]], ids=repr)
+def test_what_is_not_bytes(value: Any) -> None:
+    """What stands for the rest of a message, and is not bytes, is shown in an EncodeError's own words."""
+    for message in (PacketOut(data=value), EchoRequest(value)):
+        with pytest.raises(EncodeError) as refusal:
+            message.encode()
+        assert str(refusal.value) == f"{type(message).__name__}.data: {value!r} is not bytes"
+
+
 @pytest.mark.parametrize("message", EXAMPLES.values(), ids=lambda message: type(message).__name__)
 def test_junk_is_refused_by_name(message: Message) -> None:
     """Whatever stands in a field of a message has bytes that are read, or is an EncodeError that names the field."""

@@ -12,9 +12,9 @@ import typing
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
-from construct import Bytes, Construct, ConstructError, FormatField, Padded, Pass
+from construct import Bytes, Construct, ConstructError, FormatField, GreedyBytes, Padded, Pass
 
-from daoli.ofproto.errors import DecodeError, EncodeError, shown
+from daoli.ofproto.errors import DecodeError, EncodeError, check_bytes, shown
 from daoli.ofproto.wire import Many, Reader, Wire, reads, writes
 
 
@@ -150,7 +150,10 @@ class Record(Wire):
         except EncodeError:
             raise
         except (ConstructError, ArithmeticError, ValueError, TypeError, AttributeError, struct.error) as error:
-            raise EncodeError(f"{self.cls.__name__}.{part.name}", f"{error}, given {shown(value)}") from error
+            name = f"{self.cls.__name__}.{part.name}"
+            if part.con is GreedyBytes:
+                check_bytes(name, value)
+            raise EncodeError(name, f"{error}, given {shown(value)}") from error
 
     def _short(self, reader: Reader) -> typing.NoReturn:
         raise DecodeError(reader.end, f"{self.cls.__name__} is cut short", self.clause)
