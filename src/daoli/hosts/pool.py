@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from daoli.hosts.errors import Clash
-from daoli.routing.view import View
+
+if TYPE_CHECKING:  # for the settings' sake this is imported by the agent, which would read all of OpenFlow with it
+    from daoli.routing.view import View
 
 DEFAULT_POOL: Final = IPv4Network("10.210.0.0/16")
 SUBNET_PREFIX: Final = 24
