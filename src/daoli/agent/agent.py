@@ -424,11 +424,11 @@ async def depart(settings: AgentSettings, say: Say, *, force: bool) -> bool:
             await say("this host has not joined a fabric: there is nothing to undo")
             return True
         settings = as_joined(settings, state.joined)
-        client = Client(settings.controller, settings.token())
-        try:
+        async with AsyncExitStack() as stack:
+            client = Client(settings.controller, settings.token())
+            stack.push_async_callback(client.close)
             agent = Agent(settings, Wanted(**state.joined["wanted"]), state, client)
+            stack.push_async_callback(agent.engine.close)
             app = make_driver_app(agent.ipam, agent.driver)
-            async with serving(app, Path(settings.plugin_socket)):
-                return await agent.leave(say, force=force)
-        finally:
-            await client.close()
+            await stack.enter_async_context(serving(app, Path(settings.plugin_socket)))
+            return await agent.leave(say, force=force)
