@@ -12,7 +12,7 @@ setup:           ## install missing Debian packages and the virtual environment 
 demo: setup      ## three Docker hosts, a controller, containers that talk: watch the flows come and go
 	@$(BIN)/python -m daoli.lab.demo
 
-test: check e2e  ## everything: style, types, layers, unit tests, end to end on real Open vSwitch
+test: check e2e  ## everything: style, types, layers, unit tests, end to end on real Docker engines and Open vSwitch
 
 check: setup     ## the quick part: style, types, layers, unit tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -20,7 +20,7 @@ check: setup     ## the quick part: style, types, layers, unit tests
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -q -m "not e2e"
 
-e2e: setup       ## end-to-end tests only (root)
+e2e: setup       ## end-to-end tests only: labs of virtual hosts with Docker and Open vSwitch (root)
 	@$(BIN)/python -m pytest -q -m e2e
 
 bench: setup     ## the benchmarks; figures are kept in bench/RESULTS.md

@@ -78,9 +78,10 @@ def join_cluster(rig: DockerRig, host: str) -> Container:
     """Run a member of an etcd cluster that has one on each host."""
     members = ",".join(f"etcd-{each}=http://etcd-{each}:2380" for each in HOSTS)
     name = f"etcd-{host}"
-    command = ("etcd", "--name", name, "--data-dir", "/tmp/etcd", "--initial-cluster", members)  # noqa: S108
-    command += ("--listen-peer-urls", "http://0.0.0.0:2380", "--initial-advertise-peer-urls", f"http://{name}:2380")
-    command += ("--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls", f"http://{name}:2379")
+    member = ("--name", name, "--data-dir", "/tmp/etcd", "--initial-cluster", members)  # noqa: S108
+    peers = ("--listen-peer-urls", "http://0.0.0.0:2380", "--initial-advertise-peer-urls", f"http://{name}:2380")
+    clients = ("--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls", f"http://{name}:2379")
+    command = ("etcd", *member, *peers, *clients)
     return rig.run(host, name, "--network", NETWORK, image="daoli/etcd", command=command)
 
 
