@@ -550,7 +550,7 @@ def test_engine_watched_by_the_controller(docker_rig: DockerRig) -> None:
 
 
 def test_storm(docker_rig: DockerRig) -> None:
-    """Thirty containers started and ended at once leave nothing behind, and take few lists to be known."""
+    """Thirty containers started and ended at once reach another host, and leave nothing behind."""
     rig = docker_rig
     make(rig, "h1", "dnet1", "--subnet", "10.1.0.0/24")
     peer = rig.run("h2", "peer", "--network", "dnet1")
