@@ -159,6 +159,9 @@ async def test_udp_follows_its_port(host: FakeHost) -> None:
     assert host.cut == ["53", "54"]
     await here.apply(Rules("192.0.2.1", mappings=(moved,)))
     assert host.cut == ["53", "54", "54"]
+    await here.apply(Rules("192.0.2.1"))
+    await here.apply(Rules("192.0.2.1", mappings=(moved,)))
+    assert host.cut == ["53", "54", "54", "53", "53"]
 
 
 async def test_docker_is_asked_to_let_ours_pass(host: FakeHost) -> None:

@@ -150,8 +150,9 @@ class Nat:
 
     async def _follow(self, mappings: frozenset[Mapping]) -> None:
         """Have talk by UDP go where its port leads now: the kernel would keep to the old way as long as it goes on."""
-        before, self._mappings = self._mappings, mappings
-        for port in sorted({each.port for each in (before or mappings) ^ mappings if each.protocol == "udp"}):
+        before = mappings if self._mappings is None else self._mappings
+        self._mappings = mappings
+        for port in sorted({each.port for each in before ^ mappings if each.protocol == "udp"}):
             await _succeeds("conntrack", "-D", "-p", "udp", "--orig-port-dst", str(port))
 
     async def remove(self) -> None:
