@@ -40,6 +40,21 @@ while True:
     question, peer = server.recvfrom(2000)
     server.sendto(question.strip() + b" from " + peer[0].encode(), peer)
 """
+_KEEP_ASKING = """
+import socket, sys
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.settimeout(0.2)
+said = None
+while True:
+    client.sendto(b"question", (sys.argv[1], 5300))
+    try:
+        now = client.recv(2000).decode()
+    except OSError:
+        now = "silence"
+    if now != said:
+        print(now, flush=True)
+    said = now
+"""
 _LISTEN = """
 import socket, sys
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -294,6 +309,24 @@ def test_udp_publication_on_another_host(rig: DockerRig) -> None:
     at = rig["h2"].address
     with background(Sandbox(echo), *PYTHON, _ECHO, ready="ready"):
         assert ask_udp(rig.lab.outside, at) == f"question from {OUTSIDE_ADDRESS} by {at}\n"
+
+
+@pytest.mark.timeout(60)
+def test_udp_client_follows_too(rig: DockerRig) -> None:
+    """A client that keeps sending from one port reaches the container after its restart at another address."""
+    echo = rig.run("h1", "echo", "--network", "blue")
+    publish(rig, host="h2", port=5300, target="echo", target_port=53, protocol="udp")
+    before = echo.address("blue")
+    at = rig["h2"].address
+    with background(Sandbox(echo), *PYTHON, _ECHO, ready="ready"):
+        ask_udp(rig.lab.outside, at)
+        with background(rig.lab.outside, *PYTHON, _KEEP_ASKING, at, ready="from") as client:
+            rig["h1"].docker("restart", "-t", "1", "echo")
+            assert echo.address("blue") != before
+            with background(Sandbox(echo), *PYTHON, _ECHO, ready="ready"):
+                assert client.stdout is not None
+                assert "silence" in client.stdout.readline()
+                assert client.stdout.readline() == f"question from {OUTSIDE_ADDRESS}\n"
 
 
 def test_publication_follows_its_container(rig: DockerRig) -> None:
