@@ -15,7 +15,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 PATIENCE = 60.0
 """Seconds for programs to find each other, which they try by intervals of their own; they take two or three."""
 
-NETWORK = "programs"
 HOSTS = ("h1", "h2", "h3")
 DATA = ("--dir", "/tmp", "--save", "", "--protected-mode", "no", "--repl-diskless-sync-delay", "0")  # noqa: S108
 
@@ -29,18 +28,16 @@ def docker_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
         yield lab
 
 
-@pytest.fixture
-def network(docker_rig: DockerRig) -> DockerRig:
-    """A network that all three hosts have."""
-    docker_rig["h1"].docker("network", "create", "-d", "daoli", "--ipam-driver", "daoli", NETWORK)
-    wait_until(lambda: all(NETWORK in docker_rig.networks(host) for host in HOSTS), PATIENCE)
-    return docker_rig
+def make(rig: DockerRig, network: str) -> None:
+    """Make a network, and wait until all three hosts have it."""
+    rig["h1"].docker("network", "create", "-d", "daoli", "--ipam-driver", "daoli", network)
+    wait_until(lambda: all(network in rig.networks(host) for host in HOSTS), PATIENCE)
 
 
 def serve(rig: DockerRig, host: str, name: str, *flags: str) -> Container:
     """Run a Redis server."""
     command = ("redis-server", *DATA, *flags)
-    return rig.run(host, name, "--network", NETWORK, image="daoli/redis", command=command)
+    return rig.run(host, name, "--network", "redis", image="daoli/redis", command=command)
 
 
 def redis(client: Container, server: str, *words: str) -> str:
@@ -49,20 +46,17 @@ def redis(client: Container, server: str, *words: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def test_redis_replicas_follow_their_primary(network: DockerRig) -> None:
+def test_redis_replicas_follow_their_primary(docker_rig: DockerRig) -> None:
     """What is written on a Redis primary is read on replicas of two other hosts, also after either was restarted."""
-    primary = serve(network, "h1", "primary")
-    replicas = [serve(network, host, f"replica-{host}", "--replicaof", "primary", "6379") for host in ("h2", "h3")]
+    make(docker_rig, "redis")
+    primary = serve(docker_rig, "h1", "primary")
+    replicas = [serve(docker_rig, host, f"replica-{host}", "--replicaof", "primary", "6379") for host in ("h2", "h3")]
     first, second = replicas
-
-    def replicated() -> bool:
-        return redis(primary, "localhost", "WAIT", "2", "500") == "2"
 
     wait_until(lambda: "connected_slaves:2" in redis(primary, "localhost", "INFO", "replication"), PATIENCE)
     assert redis(primary, "localhost", "SET", "colour", "green") == "OK"
-    wait_until(replicated, PATIENCE)
-    assert redis(first, second.name, "GET", "colour") == "green"
-    assert redis(second, first.name, "GET", "colour") == "green"
+    wait_until(lambda: redis(first, second.name, "GET", "colour") == "green", PATIENCE)
+    wait_until(lambda: redis(second, first.name, "GET", "colour") == "green", PATIENCE)
     assert "READONLY" in redis(second, first.name, "SET", "colour", "red")
     assert redis(second, "primary", "SET", "shape", "round") == "OK"
 
@@ -82,7 +76,7 @@ def join_cluster(rig: DockerRig, host: str) -> Container:
     peers = ("--listen-peer-urls", "http://0.0.0.0:2380", "--initial-advertise-peer-urls", f"http://{name}:2380")
     clients = ("--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls", f"http://{name}:2379")
     command = ("etcd", *member, *peers, *clients)
-    return rig.run(host, name, "--network", NETWORK, image="daoli/etcd", command=command)
+    return rig.run(host, name, "--network", "etcd", image="daoli/etcd", command=command)
 
 
 def etcd(client: Container, server: Container, *words: str) -> str:
@@ -91,9 +85,10 @@ def etcd(client: Container, server: Container, *words: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def test_etcd_cluster_survives_a_member(network: DockerRig) -> None:
+def test_etcd_cluster_survives_a_member(docker_rig: DockerRig) -> None:
     """Three etcd members agree across hosts; with one killed the others go on, and it catches up once it is back."""
-    one, two, three = (join_cluster(network, host) for host in HOSTS)
+    make(docker_rig, "etcd")
+    one, two, three = (join_cluster(docker_rig, host) for host in HOSTS)
     wait_until(lambda: etcd(one, two, "put", "colour", "green") == "OK", PATIENCE)
     wait_until(lambda: etcd(two, three, "get", "colour", "--print-value-only") == "green", PATIENCE)
     members = etcd(three, one, "member", "list").splitlines()
