@@ -27,11 +27,10 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Found:
-    """What there is of containers; compared before and after."""
+    """What there is of containers; compared before and after. (Docker sweeps its own /run/docker/netns once a minute.)"""
 
     bridge_ports: frozenset[str]
     links: frozenset[str]
-    sandboxes: frozenset[str]
     sockets: frozenset[str]
     rules: str
     flows: frozenset[str]
@@ -46,7 +45,6 @@ class Found:
         return cls(
             bridge_ports=lines("ovs-vsctl list-ports daoli"),
             links=lines("ip -o link | cut -d: -f2"),
-            sandboxes=lines("ls /run/docker/netns"),
             sockets=lines("ss -Hltun | awk '{print $1, $5}'"),
             rules=host.exec(["nft", "--stateless", "list", "table", "ip", "daoli"]).stdout,
             flows=frozenset(host.flows()),
