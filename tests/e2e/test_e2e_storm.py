@@ -27,7 +27,10 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Found:
-    """What there is of containers; compared before and after. (Docker sweeps its own /run/docker/netns once a minute.)"""
+    """What there is of containers; compared before and after.
+
+    Docker's own /run/docker/netns is left out: Docker sweeps it once a minute.
+    """
 
     bridge_ports: frozenset[str]
     links: frozenset[str]
