@@ -112,9 +112,16 @@ class Mirror:
         for claim in claims(record):
             owner = self._claims.get(claim.what)
             if owner is not None and owner not in released:
-                kind, _, name = owner.partition("/")
-                return Clash(f"{claim.what} is taken by {kind.removesuffix('s')} {name}", claim.field)
+                return Clash(f"{claim.what} is taken by {self._called(owner)}", claim.field)
         return None
+
+    def _called(self, key: str) -> str:
+        """Say whose a key is; an endpoint by its name, where it has one, since its id is Docker's."""
+        kind, _, name = key.partition("/")
+        record = self.shown(key)
+        if isinstance(record, Endpoint) and record.name != record.id:
+            return f"endpoint {record.name} on host {record.host}"
+        return f"{kind.removesuffix('s')} {name}"
 
     # -- the one way into the view -------------------------------------------------------------------------------
 
