@@ -119,6 +119,15 @@ def test_nothing_else_comes_in_by_the_host() -> None:
     ]
 
 
+def test_kernel_leaves_the_uplink_to_the_bridge() -> None:
+    """What comes by the uplink is dropped before connection tracking could see it a second time."""
+    text = render(Rules("192.0.2.1", uplink="dlup"))
+    chain = text.partition("chain uplink {")[2].partition("}")[0]
+    assert "hook prerouting priority -310" in chain
+    assert 'iifname "dlup" drop' in chain
+    assert "chain uplink" not in render(Rules("192.0.2.1"))
+
+
 @given(st.text(max_size=200))
 def test_comment_cannot_leave_its_quotes(comment: str) -> None:
     """Whatever a comment holds, it stays a comment."""

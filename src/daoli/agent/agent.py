@@ -83,7 +83,9 @@ class Agent:
         self.watch = Watch()
         self.registration = Registration(client, self.world, self.spec)
         self.nat = Nat()
-        self.publisher = Publisher(self.nat, self.world, self.registry, self.host, wanted.address, lambda: NAMES_TCP)
+        self.publisher = Publisher(
+            self.nat, self.world, self.registry, self.host, wanted.address, lambda: NAMES_TCP, wanted.uplink
+        )
         self.endpoints = Endpoints(client, self.host)
         self.driver = NetworkDriver(
             self.registry, self.world, self.endpoints, Veths(lambda: self.bridge.mtu), self.ovs, self.publisher

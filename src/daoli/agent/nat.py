@@ -58,6 +58,8 @@ class Rules:
     mappings: tuple[Mapping, ...] = ()
     names_port: int | None = None
     """Where DNS by TCP is answered, on loopback."""
+    uplink: str = ""
+    """The interface that leads to the other hosts; empty while it is not known."""
 
 
 def render(rules: Rules) -> str:
@@ -73,6 +75,7 @@ def render(rules: Rules) -> str:
         f"table ip {TABLE} {{",
         *_set("containers", rules.subnets),
         *_set("ways_out", rules.ways_out),
+        *_uplink(rules.uplink),
         "  chain loopback {",
         "    type filter hook prerouting priority -150; policy accept;",
         f'    iifname "{BRIDGE}" ip daddr 127.0.0.0/8 drop comment "before DNAT: the host\'s loopback is its own"',
@@ -102,6 +105,21 @@ def render(rules: Rules) -> str:
         "}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _uplink(name: str) -> list[str]:
+    """Keep the kernel from taking what Open vSwitch in user space takes too: it would see each packet twice.
+
+    The first of two RSTs would end a published connection, and the second, the real one, would not be translated.
+    """
+    if not name:
+        return []
+    return [
+        "  chain uplink {",
+        "    type filter hook prerouting priority -310; policy accept;",
+        f'    iifname "{name}" drop comment "the bridge has it"',
+        "  }",
+    ]
 
 
 def _set(name: str, subnets: Iterable[str]) -> list[str]:

@@ -35,7 +35,14 @@ class Publisher:
     """Keeps the host's rules as containers, publications and networks want them."""
 
     def __init__(
-        self, nat: Nat, world: World, registry: Registry, host: str, address: str, names_port: Callable[[], int | None]
+        self,
+        nat: Nat,
+        world: World,
+        registry: Registry,
+        host: str,
+        address: str,
+        names_port: Callable[[], int | None],
+        uplink: str = "",
     ) -> None:
         """`host` is the host's name in the fabric, `address` its own IPv4 address."""
         self._nat = nat
@@ -44,6 +51,7 @@ class Publisher:
         self._host = host
         self._address = address
         self._names_port = names_port
+        self._uplink = uplink
         self._own: dict[str, list[Mapping]] = {}
         self._held: dict[_Key, socket.socket] = {}
         self._work = asyncio.Event()
@@ -201,6 +209,7 @@ class Publisher:
             ways_out=tuple(network.subnet for network in networks if not network.internal),
             mappings=(*own, *self._held_for(self._published())),
             names_port=self._names_port(),
+            uplink=self._uplink,
         )
 
     async def run(self) -> Never:
