@@ -51,6 +51,18 @@ def test_ours_without_records_of_this_kind(zone: Zone) -> None:
     assert message.answer == []
 
 
+def test_questions_for_other_records_take_no_turn() -> None:
+    """A client asks for A and AAAA at once: its A answers still alternate."""
+    zone = zone_of(ASKER, *(endpoint(number, f"web{number}", aliases=["svc"]) for number in (3, 4)))
+    first = set()
+    for _ in range(2):
+        message = ask(zone, "svc.")
+        assert message is not None
+        first.add(str(message.answer[0][0]))
+        ask(zone, "svc.", "AAAA")
+    assert first == {"10.1.0.3", "10.1.0.4"}
+
+
 def test_pointer(zone: Zone) -> None:
     """An address leads to the name with its network."""
     message = ask(zone, "3.0.1.10.in-addr.arpa.", "PTR")

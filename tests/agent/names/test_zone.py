@@ -48,8 +48,16 @@ def test_names_are_those_of_the_askers_networks() -> None:
 def test_several_answers_rotate() -> None:
     """Of several containers with one alias another is first each time."""
     zone = zone_of(*(endpoint(number, f"web{number}", aliases=["web"]) for number in (2, 3, 4)))
-    first = [zone.addresses("web", ["dnet1"])[0] for _ in range(6)]
+    found = zone.addresses("web", ["dnet1"])
+    first = [zone.rotated("web", found)[0] for _ in range(6)]
     assert sorted(first) == sorted(2 * ["10.1.0.2", "10.1.0.3", "10.1.0.4"])
+
+
+def test_each_name_has_its_own_turn() -> None:
+    """Questions for one name do not keep another one's answers from taking turns."""
+    zone = Zone()
+    first = [(zone.rotated("a", ["1", "2"])[0], zone.rotated("b", ["1", "2"])[0]) for _ in range(4)]
+    assert sorted(first) == [("1", "1")] * 2 + [("2", "2")] * 2
 
 
 def test_container_on_two_networks_sees_both() -> None:

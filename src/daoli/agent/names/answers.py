@@ -47,7 +47,8 @@ def answer(zone: Zone, asker: EndpointSpec, data: bytes, *, tcp: bool = False) -
         return None
     response = dns.message.make_response(query, recursion_available=True, our_payload=WIDE_SIZE)
     response.flags |= dns.flags.AA
-    if question.rdtype in (kind, dns.rdatatype.ANY):
+    if question.rdtype in (kind, dns.rdatatype.ANY):  # a question for AAAA, which comes beside, takes no turn
+        found = zone.rotated(_text(question.name), found)
         response.answer.append(dns.rrset.from_rdata_list(question.name, TTL, [_rdata(kind, data) for data in found]))
     size = TCP_SIZE if tcp else _udp_size(query)
     try:

@@ -11,6 +11,9 @@ from ipaddress import IPv4Address
 
 from daoli.hosts.spec import EndpointSpec
 
+MANY = 2
+TURNS = 4096
+"""Names of several addresses whose turn is remembered."""
 SHORT_ID = 12
 """Digits of a container's id that Docker takes for a name."""
 
@@ -25,7 +28,7 @@ class Zone:
         """IPv4 address -> endpoint."""
         self._networks: dict[str, dict[str, int]] = {}
         """Container -> network -> how many of its endpoints are there."""
-        self._turn = 0
+        self._turns: dict[str, int] = {}
 
     def changed(self, before: EndpointSpec | None, after: EndpointSpec | None) -> None:
         """Take a change of one endpoint; None before it came and after it went."""
@@ -71,14 +74,20 @@ class Zone:
         return self._names.get(ipv4)
 
     def addresses(self, name: str, networks: Iterable[str]) -> list[str]:
-        """List the addresses of a name on some networks, beginning with another one each time.
+        """List the addresses of a name on some networks.
 
         `name` is lower case and has no final dot. An empty list means that nobody is called so there.
         """
-        found = [ipv4 for network in sorted(networks) for ipv4 in self._addresses.get(network, {}).get(name, ())]
-        self._turn += 1
-        at = self._turn % len(found) if found else 0
-        return found[at:] + found[:at]
+        return [ipv4 for network in sorted(networks) for ipv4 in self._addresses.get(network, {}).get(name, ())]
+
+    def rotated(self, name: str, addresses: list[str]) -> list[str]:
+        """Begin with another of a name's addresses each time that this is called."""
+        if len(addresses) < MANY:
+            return addresses
+        if len(self._turns) >= TURNS and name not in self._turns:
+            self._turns.clear()
+        at = self._turns[name] = (self._turns.get(name, 0) + 1) % len(addresses)
+        return addresses[at:] + addresses[:at]
 
     def name_of(self, ipv4: str, networks: Iterable[str]) -> str | None:
         """Find the name of an address, if it is on one of these networks: ``web.dnet1``."""
