@@ -27,6 +27,8 @@ class FakeHost(Ovs):
         self.bridge_row: dict[str, Any] | None = None
         self.on_bridge: list[str] = []
         self.errors: set[str] = set()
+        self.late: set[str] = set()
+        """Ports that the switch opens only once it is waited for."""
         self.targets: list[str] = []
         self.mtu_request: Any = []
         self.routes: dict[str, str] = {}
@@ -115,11 +117,18 @@ class FakeHost(Ovs):
     async def ports(self) -> set[str]:
         return set(self.on_bridge)
 
+    async def settle(self) -> None:
+        for port in self.late:
+            self.links[port] = replace(self.links[port], promiscuous=True)
+
     async def add_port(self, port: str, **options: Any) -> None:
         self.errors.discard(port)
+        if port in self.on_bridge:
+            return
         self.on_bridge.append(port)
         if options.get("type") == "internal":
             self.links[port] = Link(port, "", 1500, up=False)
+        self.links[port] = replace(self.links[port], promiscuous=True)
 
     async def del_port(self, port: str) -> None:
         self.on_bridge = [other for other in self.on_bridge if other != port]
@@ -198,6 +207,40 @@ async def test_damage(host: FakeHost, bridge: Bridge) -> None:
     host.links["eth0"] = replace(host.links["eth0"], mtu=9000)
     await bridge.repair()
     assert (bridge.mtu, host.links["dlup"].mtu, host.mtu_request) == (9000, 9000, 9000)
+
+
+@pytest.mark.parametrize("name", ["dlup", "dl1"])
+async def test_a_link_that_was_made_anew(host: FakeHost, bridge: Bridge, name: str) -> None:
+    """Where another link has a port's name, whoever made it, the port is put on again, once."""
+    await bridge.repair()
+    host.links[name] = replace(host.links[name], promiscuous=False)
+    await bridge.repair()
+    assert bridge.done == [f"put {name} on the bridge"]
+    assert host.links[name].promiscuous
+    await bridge.repair()
+    assert bridge.done == []
+
+
+async def test_a_lost_macvlan_is_put_on_the_bridge_again(host: FakeHost, bridge: Bridge) -> None:
+    """The port of a macvlan that was deleted is taken off, so that Open vSwitch opens the new one."""
+    await bridge.repair()
+    del host.links["dlup"]
+    await bridge.repair()
+    assert bridge.done == ["made dlup, a macvlan on eth0", "set dlup up", "put dlup on the bridge"]
+    bridge.wanted = replace(WANTED, nic="eth1")
+    host.links["eth1"] = Link("eth1", "02:00:00:00:00:02", 1500, up=True)
+    await bridge.repair()
+    assert bridge.done[-1] == "put dlup on the bridge"
+    assert (host.links["dlup"].parent, host.links["dlup"].promiscuous) == ("eth1", True)
+
+
+async def test_a_port_that_is_just_being_opened(host: FakeHost, bridge: Bridge) -> None:
+    """A port that the switch is about to open is not touched."""
+    await bridge.repair()
+    host.late = {"dl1"}
+    host.links["dl1"] = replace(host.links["dl1"], promiscuous=False)
+    await bridge.repair()
+    assert bridge.done == []
 
 
 async def test_a_nic_that_is_gone(host: FakeHost, bridge: Bridge) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,21 @@ class FakeIp:
 def ip(monkeypatch: pytest.MonkeyPatch) -> FakeIp:
     """Stand in for ip."""
     return FakeIp(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("shown", "wanted"),
+    [
+        ({}, (True, True, False)),
+        ({"flags": ["UP", "NO-CARRIER"]}, (False, True, False)),
+        ({"link_type": "none"}, (True, False, False)),
+        ({"promiscuity": 1}, (True, True, True)),
+    ],
+)
+def test_what_is_at_a_link(shown: dict[str, Any], wanted: tuple[bool, bool, bool]) -> None:
+    """It is read whether anything is at the other end, whether it is Ethernet, and whether all of it is taken."""
+    link = Link.of(SHOWN | shown)
+    assert (link.carrier, link.ethernet, link.promiscuous) == wanted
 
 
 async def test_links(ip: FakeIp) -> None:

@@ -59,6 +59,12 @@ def reaches(host: DockerHost, name: str, address: str) -> bool:
     return host.docker("exec", name, "ping", "-c1", "-W1", address, check=False).returncode == 0
 
 
+def keeps_reaching(host: DockerHost, name: str, address: str) -> bool:
+    """Whether the last three of five pings are answered: the first ones the controller may carry itself."""
+    said = host.docker("exec", name, "ping", "-c5", "-W1", address, check=False).stdout
+    return all(f" seq={number} " in said for number in (2, 3, 4))  # BusyBox counts from 0
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
     """Two Docker hosts that have joined nothing yet, and a controller."""
@@ -161,7 +167,7 @@ def test_damage_heals(joined: DockerLab, damage: str) -> None:
     count = repairs(one)
     shell(one, damage)
     wait_until(lambda: repairs(one) > count, HEAL_SECONDS)
-    wait_until(lambda: reaches(one, "c1", address) and healthy(one), HEAL_SECONDS)
+    wait_until(lambda: keeps_reaching(one, "c1", address) and healthy(one), HEAL_SECONDS)
     assert "10.2" in shell(one, "ip route show dev daoli")
     assert shell(one, "cat /proc/sys/net/ipv4/ip_forward").strip() == "1"
 

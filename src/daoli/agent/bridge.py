@@ -131,6 +131,8 @@ class Bridge:
             found = None
         if found is None:
             self._state.note("macvlan", MACVLAN)
+            # Open vSwitch in user space keeps one that was deleted open for ever, once there is another of its name.
+            await self._ovs.del_port(MACVLAN)
             await links.add_macvlan(MACVLAN, nic.name, self.wanted.uplink_mac)
             self.done.append(f"made {MACVLAN}, a macvlan on {nic.name}")
         if found is not None and found.mtu != nic.mtu:
@@ -185,9 +187,11 @@ class Bridge:
         interfaces = {row["name"]: row for row in await self._ovs.rows("Interface", columns)}
         on_bridge = await self._ovs.ports()
         there = await links.links()
-        devices = [self.wanted.uplink, *self._ports()]
-        for port in (port for port in devices if port in there):
-            if port in on_bridge and not _broken(interfaces.get(port, {})):
+        devices = [port for port in (self.wanted.uplink, *self._ports()) if port in there]
+        right = {port for port in on_bridge & set(devices) if not _broken(interfaces.get(port, {}))}
+        right -= await self._unopened({port for port in right if not there[port].promiscuous})
+        for port in devices:
+            if port in right:
                 continue
             await self._ovs.del_port(port)
             options = {"ofport_request": UPLINK_NUMBER} if port == self.wanted.uplink else {}
@@ -200,6 +204,15 @@ class Bridge:
             # Else Open vSwitch lowers LOCAL's MTU to its smallest port's.
             await self._ovs.run("set", "interface", BRIDGE, f"mtu_request={self.mtu}")
             self.done.append(f"set the MTU of {BRIDGE} to {self.mtu}")
+
+    async def _unopened(self, ports: set[str]) -> set[str]:
+        """Give those of these that Open vSwitch does not have open: another link has the name now."""
+        # Its column `ifindex` does not tell: Open vSwitch asks the kernel for it by name.
+        if not ports:
+            return set()
+        await self._ovs.settle()  # it may be about to open them
+        there = await links.links()
+        return {port for port in ports if port in there and not there[port].promiscuous}
 
     # -- the host's own network stack ----------------------------------------------------------------------------
 

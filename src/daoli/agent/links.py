@@ -43,6 +43,11 @@ class Link:
     master: str = ""
     addresses: tuple[str, ...] = ()
     """IPv4 addresses with prefix lengths."""
+    carrier: bool = True
+    """False where it is up, and nothing is at the other end."""
+    ethernet: bool = True
+    promiscuous: bool = False
+    """Whether a program takes all that comes in, as Open vSwitch does of the ports that it has open."""
 
     @classmethod
     def of(cls, shown: Mapping[str, Any]) -> Self:
@@ -63,6 +68,9 @@ class Link:
                 for entry in shown.get("addr_info", ())
                 if entry.get("family") == "inet"
             ),
+            carrier="NO-CARRIER" not in shown["flags"],
+            ethernet=shown.get("link_type", "ether") == "ether",
+            promiscuous=shown.get("promiscuity", 0) > 0,
         )
 
 

@@ -74,6 +74,10 @@ class Ovs:
         """Give the names of the bridge's ports, without LOCAL; OvsError if there is no such bridge."""
         return set((await self.run("list-ports", self.bridge, wait=False)).split())
 
+    async def settle(self) -> None:
+        """Wait until the switch has done all that the database says; OvsAway if it does not."""
+        await self.run("list-br")
+
     async def rows(self, table: str, columns: Iterable[str], *records: str) -> list[dict[str, Any]]:
         """Give rows of a table, all or those named: column -> text, number, bool, list (a set) or dict (a map)."""
         columns = list(columns)
