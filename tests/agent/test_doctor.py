@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,58 @@ async def test_firewall(monkeypatch: pytest.MonkeyPatch, chain: dict[str, str], 
     monkeypatch.setattr(doctor, "run", run)
     monkeypatch.setattr(doctor, "attempt", attempt)
     assert [found for found, _ in await collect(doctor.check_firewall(PATIENT))] == [level]
+
+
+OURS = "-A DOCKER-USER -i daoli -j ACCEPT"
+
+
+@pytest.mark.parametrize(
+    ("forward", "user", "found"),
+    [
+        (
+            ["-A FORWARD -s 10.1.0.0/16 -j DROP", "-A FORWARD -j DOCKER-USER"],
+            [OURS],
+            "-A FORWARD -s 10.1.0.0/16 -j DROP",
+        ),
+        (
+            ["-A FORWARD -j DOCKER-USER"],
+            ["-A DOCKER-USER -o daoli -j REJECT", OURS],
+            "-A DOCKER-USER -o daoli -j REJECT",
+        ),
+        (["-A FORWARD -j DOCKER-USER", "-A FORWARD -s 10.1.0.0/16 -j DROP"], [OURS], None),
+        (["-A FORWARD -d 10.9.0.0/24 -j DROP", "-A FORWARD ! -s 10.1.0.0/24 -j DROP"], [], None),
+        (["-A FORWARD -i eth9 -j DROP"], [], None),
+    ],
+)
+async def test_rules_that_drop(
+    monkeypatch: pytest.MonkeyPatch, forward: list[str], user: list[str], found: str | None
+) -> None:
+    """A rule before the agent's own that drops what is of our subnets or our bridge is found, and no other."""
+
+    async def attempt(*words: str) -> tuple[str, str, int]:
+        return "\n".join(forward if words[-1] == "FORWARD" else user), "", 0
+
+    async def routes(_: str) -> dict[str, str]:
+        return {"10.1.0.0/24": "192.0.2.1"}
+
+    monkeypatch.setattr(doctor, "attempt", attempt)
+    monkeypatch.setattr("daoli.agent.links.routes", routes)
+    assert await doctor._dropping_rule() == found
+
+
+def test_ports_that_are_not_open() -> None:
+    """A port whose name another link has now is a problem."""
+    found = {"dlup": UPLINK, "dl1": replace(UPLINK, name="dl1", promiscuous=True)}
+    said = doctor._check_open({"dlup", "dl1", "dl-gone"}, found)
+    assert [finding.text for finding in said] == ["dlup is not the interface that Open vSwitch has open"]
+
+
+def test_datapath_id_of_another_host() -> None:
+    """A bridge that has another host's datapath id is a problem that names the host."""
+    hosts = [{"name": "h1", "dpid": "00000000000000a1"}, {"name": "h2", "dpid": "00000000000000a2"}]
+    said = doctor._check_dpid(PATIENT, hosts, "00000000000000a2")
+    assert [finding.text for finding in said] == ["the bridge has the datapath id of host h2"]
+    assert doctor._check_dpid(PATIENT, hosts, "00000000000000a1") == []
 
 
 async def test_agent() -> None:

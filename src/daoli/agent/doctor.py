@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -185,10 +185,14 @@ async def check_bridge(patient: Patient) -> Findings:
         return
     dpid = rows[0]["other_config"].get("datapath-id", "none")
     kind = rows[0]["datapath_type"] or "system"
-    yield Finding("bridge", "ok", f"{BRIDGE} has datapath id {dpid}, and forwards by {kind}")
+    wanted = patient.wanted
+    if wanted is None or dpid == wanted.dpid:
+        yield Finding("bridge", "ok", f"{BRIDGE} has datapath id {dpid}, and forwards by {kind}")
+    else:
+        text = f"{BRIDGE} has datapath id {dpid}, not {wanted.dpid}"
+        yield Finding("bridge", "problem", text, "the agent sets it: start it")
     interfaces = {row["name"]: row for row in await ovs.rows("Interface", ("name", "error", "ofport"))}
     ports = await ovs.ports()
-    wanted = patient.wanted
     for port in filter(None, (wanted.uplink if wanted else None, DNS_PORT)):
         if port not in ports:
             yield Finding("bridge", "problem", f"{port} is not a port of {BRIDGE}", "the agent puts it there: start it")
@@ -197,6 +201,13 @@ async def check_bridge(patient: Patient) -> Findings:
             yield Finding(
                 "bridge", "problem", f"port {port}: {interfaces[port]['error']}", f"ovs-vsctl del-port {port}"
             )
+    for finding in _check_open(ports - {port for port in ports if interfaces[port]["error"]}, await links.links()):
+        yield finding
+    async for finding in _check_connection(ovs):
+        yield finding
+
+
+async def _check_connection(ovs: Ovs) -> Findings:
     with suppress(OvsError):  # the database is told of it every 5 s only
         patient_ovs = Ovs(timeout=CONNECT_SECONDS)
         await patient_ovs.run("wait-until", "controller", BRIDGE, "is_connected=true", wait=False)
@@ -210,6 +221,19 @@ async def check_bridge(patient: Patient) -> Findings:
             yield Finding("bridge", "problem", f"not connected to the controller at {row['target']}: {why}", advice)
     if not controllers:
         yield Finding("bridge", "problem", f"{BRIDGE} has no controller", "the agent sets it: start it")
+
+
+def _check_open(ports: set[str], found: dict[str, Link]) -> list[Finding]:
+    return [
+        Finding(
+            "bridge",
+            "problem",
+            f"{port} is not the interface that Open vSwitch has open",
+            f"the agent puts it on the bridge again; without one: ovs-vsctl del-port {port}, and start it",
+        )
+        for port in sorted(ports & found.keys())
+        if not found[port].promiscuous
+    ]
 
 
 async def check_uplink(patient: Patient) -> Findings:
@@ -269,7 +293,8 @@ async def check_controller(patient: Patient) -> Findings:
         yield Finding("controller", "ok", f"answers at {client.url}, version {found['version']}")
         yield _check_clock(client.clock_skew)
         yield await _check_openflow(patient, int(found["openflow"]["port"]))
-        for finding in _check_hosts(patient, (await client.request("GET", "/hosts"))["hosts"]):
+        hosts = (await client.request("GET", "/hosts"))["hosts"]
+        for finding in [*_check_hosts(patient, hosts), *_check_dpid(patient, hosts, await _bridge_dpid())]:
             yield finding
     except Unreachable as error:
         advice = "is the controller running, and does a firewall let its port through?"
@@ -313,6 +338,22 @@ def _check_hosts(patient: Patient, hosts: list[dict[str, Any]]) -> list[Finding]
         return [Finding("identity", "problem", f"the controller knows no host {patient.host}", "start the agent")]
     said = [Finding("identity", "problem", problem) for problem in own["status"]["problems"]]
     return said or [Finding("identity", "ok", f"the controller knows this host as {patient.host}, and no other as it")]
+
+
+async def _bridge_dpid() -> str | None:
+    with suppress(OvsError):
+        for row in await Ovs().rows("Bridge", ("datapath_id",), BRIDGE):
+            return str(row["datapath_id"])
+    return None
+
+
+def _check_dpid(patient: Patient, hosts: list[dict[str, Any]], dpid: str | None) -> list[Finding]:
+    advice = "the agent gives it its own: start it"
+    return [
+        Finding("identity", "problem", f"the bridge has the datapath id of host {host['name']}", advice)
+        for host in hosts
+        if host["name"] != patient.host and host["dpid"] == dpid
+    ]
 
 
 async def check_names(_: Patient) -> Findings:
@@ -368,7 +409,42 @@ async def check_firewall(patient: Patient) -> Findings:
         text = f"the firewall drops what is forwarded ({chain['table']} {chain['name']}): no way out for containers"
         yield Finding("firewall", "problem", text, advice)
         return
+    if rule := await _dropping_rule():
+        text = f"a rule of the firewall drops what containers send or get: {rule}"
+        yield Finding("firewall", "warning", text, f"iptables -D {rule.removeprefix('-A ')}, unless it is meant")
+        return
     yield Finding("firewall", "ok", "nothing keeps containers from the outside")
+
+
+async def _dropping_rule() -> str | None:
+    """Find a rule of iptables, before the agent's own, that drops what is for our bridge or for our subnets."""
+    rules: list[str] = []
+    for rule in await _iptables("FORWARD"):
+        rules += await _iptables("DOCKER-USER") if rule.endswith("-j DOCKER-USER") else [rule]
+    own = [number for number, rule in enumerate(rules) if BRIDGE in rule.split() and rule.endswith("-j ACCEPT")]
+    dropping = [rule for rule in rules[: min(own, default=None)] if {"DROP", "REJECT"} & set(rule.split())]
+    subnets = [IPv4Network(subnet) for subnet in await links.routes(BRIDGE)] if dropping else []
+    return next((rule for rule in dropping if _concerns(rule.split(), subnets)), None)
+
+
+async def _iptables(chain: str) -> list[str]:
+    try:
+        output, _, _ = await attempt("iptables", "-w", "5", "-S", chain)
+    except CommandError:  # no iptables here, so that nobody can have used it
+        return []
+    return [rule for rule in output.splitlines() if rule.startswith("-A")]
+
+
+def _concerns(rule: Sequence[str], subnets: Sequence[IPv4Network]) -> bool:
+    """Whether a rule names our bridge, or an address that overlaps our subnets."""
+    for before, flag, value in zip(("", *rule), rule, rule[1:], strict=False):
+        if before == "!":
+            continue
+        if flag in ("-i", "-o") and value == BRIDGE:
+            return True
+        if flag in ("-s", "-d") and any(IPv4Network(value).overlaps(subnet) for subnet in subnets):
+            return True
+    return False
 
 
 CHECKS: Final[dict[str, Callable[[Patient], Findings]]] = {
