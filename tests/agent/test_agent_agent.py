@@ -14,6 +14,8 @@ from daoli.agent import preflight
 from daoli.agent.agent import Agent, depart, only_one, start
 from daoli.agent.bridge import Wanted
 from daoli.agent.client import Client
+from daoli.agent.engine import DockerEngine
+from daoli.agent.links import Link
 from daoli.agent.preflight import Unfit
 from daoli.agent.settings import AgentSettings
 from daoli.agent.state import State
@@ -140,6 +142,69 @@ async def test_a_joined_host_starts_without_anything(settings: AgentSettings, mo
     monkeypatch.setattr(preflight, "wanted", unfit)
     state = State(Path(settings.state_dir), {"host": "h1", "controller": URL, "wanted": asdict(WANTED)})
     assert await module._wanted_again(settings, state) == WANTED
+
+
+async def test_an_unfit_uplink_on_a_joined_host(settings: AgentSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another uplink that leads nowhere ends the start; the way out that was found by itself then stays as it was."""
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    async def found() -> dict[str, Link]:
+        return {"lo": Link("lo", "", 65536, up=True), "eth0": Link("eth0", "", 1500, up=True)}
+
+    async def another(*_: object) -> Wanted:
+        return replace(WANTED, nic="lo")
+
+    monkeypatch.setattr(preflight, "check_host", nothing)
+    monkeypatch.setattr(preflight, "wanted", another)
+    monkeypatch.setattr("daoli.agent.links.links", found)
+    state = State(Path(settings.state_dir), {"host": "h1", "controller": URL, "wanted": asdict(WANTED)})
+    with pytest.raises(Unfit, match="lo leads to no other host"):
+        await module._wanted_again(replace(settings, uplink="lo"), state)
+    assert await module._wanted_again(settings, state) == WANTED
+
+
+async def test_a_refused_joining_closes_its_connections(
+    settings: AgentSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that may not join leaves no session with Docker open."""
+    closed: list[bool] = []
+
+    async def nothing(*_: object) -> int:
+        return 6653
+
+    async def wanted(*_: object) -> Wanted:
+        return WANTED
+
+    async def unfit(_: Agent) -> None:
+        raise Unfit(["the name is taken"])
+
+    close = DockerEngine.close
+
+    async def closing(engine: DockerEngine) -> None:
+        closed.append(True)
+        await close(engine)
+
+    for name, stand_in in (("check_host", nothing), ("target", nothing), ("wanted", wanted)):
+        monkeypatch.setattr(preflight, name, stand_in)
+    monkeypatch.setattr(module, "reach", nothing)
+    monkeypatch.setattr(Agent, "join", unfit)
+    monkeypatch.setattr(DockerEngine, "close", closing)
+    with pytest.raises(Unfit, match="the name is taken"):
+        await start(settings)
+    assert closed == [True]
+
+
+def test_tidying(tmp_path: Path) -> None:
+    """The socket's folder goes once it is empty; what a killed agent left there goes where that is asked for."""
+    socket = tmp_path / "run" / "agent.sock"
+    socket.parent.mkdir()
+    socket.touch()
+    module._tidy(socket)
+    assert socket.exists()
+    module._tidy(socket, stale=True)
+    assert not socket.parent.exists()
 
 
 async def test_leaving_a_host_that_never_joined(settings: AgentSettings) -> None:

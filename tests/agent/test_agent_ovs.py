@@ -124,6 +124,12 @@ async def test_a_caller_who_goes_away() -> None:
     assert first.cancelled()
 
 
+async def test_settling(switch: FakeSwitch) -> None:
+    """It is the switch that is waited for, not only its database."""
+    await Ovs().settle()
+    assert switch.runs == [["list-br"]]
+
+
 async def test_rows(switch: FakeSwitch) -> None:
     """Values of the database come as Python's: sets as lists, maps as dicts."""
     headings = ["name", "other_config", "controller", "ofport"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from daoli.agent import links, preflight
+from daoli.agent.bridge import Wanted
 from daoli.agent.links import Link, LinkError, Route
 from daoli.agent.preflight import Unfit
 from daoli.agent.serve import serving
@@ -46,6 +48,32 @@ def test_uplinks_that_are_down_or_taken() -> None:
     taken = {"eth0": Link("eth0", "", 1500, up=True, master="br0")}
     with pytest.raises(Unfit, match="eth0 is a port of br0 already"):
         preflight.check_uplink("eth0", taken, whole=True)
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        (Link("docker0", "", 1500, up=True, kind="bridge"), "docker0 is a bridge of Docker's and leads to no other"),
+        (Link("br-0123456789ab", "", 1500, up=True, kind="bridge"), "is a bridge of Docker's"),
+        (Link("wg0", "", 1420, up=True, ethernet=False), "wg0 leads to no other host"),
+        (Link("eth0", "", 65536, up=True), "eth0 has MTU 65536, more than 65535: ip link set eth0 mtu 1500"),
+        (Link("eth0", "", 1500, up=True, carrier=False), "eth0 has no link to anything: is its cable in?"),
+    ],
+)
+def test_uplinks_that_lead_nowhere(link: Link, words: str) -> None:
+    """A bridge of Docker's, a tunnel without Ethernet, one without a cable, or with an impossible MTU is refused."""
+    with pytest.raises(Unfit, match=re.escape(words)):
+        preflight.check_uplink(link.name, {link.name: link}, whole=False)
+
+
+@pytest.mark.usefixtures("kernel")
+async def test_another_uplink_on_a_host_that_has_joined() -> None:
+    """Another uplink is checked before anything is changed; the one that the host has may be away for now."""
+    kept = Wanted("0000966abab1b28c", "netdev", "tcp:192.0.2.9:6653", "eth9", whole=False, address="192.0.2.1")
+    for fit in (AgentSettings(), AgentSettings(uplink="eth9"), AgentSettings(uplink="eth0")):
+        await preflight.check_other_uplink(fit, kept)
+    with pytest.raises(Unfit, match="lo leads to no other host"):
+        await preflight.check_other_uplink(AgentSettings(uplink="lo"), kept)
 
 
 @pytest.fixture

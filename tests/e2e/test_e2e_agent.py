@@ -21,7 +21,7 @@ STATUS = "curl -s --unix-socket /run/daoli/agent.sock http://agent/status"
 LOOK = """
 ip -o link | sed 's/^[0-9]*: //' | sort; ip -o -4 address | sort; ip route | sort; ovs-vsctl show
 sysctl net.ipv4.ip_forward; nft list ruleset; docker network ls --no-trunc
-ls -a /var/lib/daoli-agent 2>/dev/null || true
+ls -a /var/lib/daoli-agent /run/daoli 2>/dev/null || true
 """
 
 
@@ -215,6 +215,8 @@ def test_leaving_is_refused_while_in_use(joined: DockerLab) -> None:
     ("flags", "words"),
     [
         (("--uplink", "eth7"), "there is no interface eth7; this host has eth0"),
+        (("--uplink", "lo"), "lo leads to no other host"),
+        (("--uplink", "docker0"), "docker0 is a bridge of Docker's"),
         (("--uplink-port", "eth0"), "eth0 has the address 10.254.0.2/24, which would be cut off"),
         (("--docker", "unix:///run/nowhere.sock"), "there is no Docker socket /run/nowhere.sock"),
         (("--token-file", "/etc/hostname"), "check --token-file"),
@@ -232,6 +234,19 @@ def test_refusals(lab: DockerLab, flags: tuple[str, ...], words: str) -> None:
     assert picture(host) == before
 
 
+@pytest.mark.parametrize("nic", ["lo", "docker0"])
+def test_another_uplink_is_refused(joined: DockerLab, nic: str) -> None:
+    """A host that has joined keeps its uplink, and all else, where the agent is given one that leads nowhere."""
+    host = joined.hosts["h2"]
+    wait_until(lambda: healthy(host), HEAL_SECONDS)
+    host.agent_stop()
+    before = picture(host)
+    done = agent(host, "--uplink", nic)
+    assert (done.returncode, nic in done.stderr) == (2, True)
+    assert picture(host) == before
+    host.agent_start("--log-format", "json")
+
+
 def test_name_and_machine_id_taken(lab: DockerLab) -> None:
     """A name that another machine has is refused with that machine's address; so is a copied machine id."""
     host = lab.hosts["h2"]
@@ -239,6 +254,7 @@ def test_name_and_machine_id_taken(lab: DockerLab) -> None:
     assert lab.api.post("/hosts", other).status == 201
     done = agent(host)
     assert (done.returncode, "taken by another machine, at 192.0.2.9" in done.stderr) == (2, True)
+    assert "Unclosed" not in done.stderr
     lab.api.delete("/hosts/h2")
     other |= {"name": "copy", "dpid": f"{host.dpid:016x}"}
     assert lab.api.post("/hosts", other).status == 201

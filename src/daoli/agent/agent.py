@@ -377,6 +377,8 @@ async def start(settings: AgentSettings) -> None:
             await agent.run()
         finally:
             await client.close()
+            if not state.joined:
+                _tidy(Path(settings.status_socket))
 
 
 async def _first_time(settings: AgentSettings, state: State, client: Client) -> Agent:
@@ -385,13 +387,22 @@ async def _first_time(settings: AgentSettings, state: State, client: Client) -> 
     port = await reach(client)
     wanted = await preflight.wanted(settings, await preflight.target(settings, port))
     agent = Agent(settings, wanted, state, client)
+    try:
+        await _join(agent, client)
+    except BaseException:
+        await agent.engine.close()
+        raise
+    return agent
+
+
+async def _join(agent: Agent, client: Client) -> None:
     while True:
         try:
             await agent.join()
         except Unreachable:
             await reach(client)
         else:
-            return agent
+            return
 
 
 async def _wanted_again(settings: AgentSettings, state: State) -> Wanted:
@@ -402,6 +413,7 @@ async def _wanted_again(settings: AgentSettings, state: State) -> Wanted:
             [f"this host is in the fabric as {joined['host']}; to give it another name: daoli agent --leave first"]
         )
     kept = Wanted(**joined["wanted"])
+    await preflight.check_other_uplink(settings, kept)
     try:
         await preflight.check_host(settings)
     except Unfit as error:
@@ -410,6 +422,8 @@ async def _wanted_again(settings: AgentSettings, state: State) -> Wanted:
     try:
         # Where the controller is now is found out once it answers.
         wanted = await preflight.wanted(settings, settings.openflow or kept.target)
+        if wanted.nic != kept.nic:
+            preflight.check_uplink(wanted.nic, await links.links(), whole=wanted.whole)
         if wanted.uplink != kept.uplink:
             await Ovs().del_port(kept.uplink)
     except (Unfit, OvsError, links.LinkError) as error:
@@ -433,4 +447,14 @@ async def depart(settings: AgentSettings, say: Say, *, force: bool) -> bool:
             stack.push_async_callback(agent.engine.close)
             app = make_driver_app(agent.ipam, agent.driver)
             await stack.enter_async_context(serving(app, Path(settings.plugin_socket)))
-            return await agent.leave(say, force=force)
+            done = await agent.leave(say, force=force)
+        _tidy(Path(settings.status_socket), stale=True)
+        return done
+
+
+def _tidy(status_socket: Path, *, stale: bool = False) -> None:
+    """Remove our socket's folder, unless somebody keeps something there; `stale`: and what a killed agent left."""
+    with suppress(OSError):
+        if stale:
+            status_socket.unlink(missing_ok=True)
+        status_socket.parent.rmdir()

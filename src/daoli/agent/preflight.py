@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,6 +21,7 @@ from daoli.agent.commands import CommandError, attempt, run
 from daoli.agent.links import Link, LinkError
 from daoli.agent.ovs import BRIDGE, Ovs, OvsError
 from daoli.agent.settings import OPENFLOW_PORT, AgentSettings
+from daoli.hosts.spec import LARGEST_MTU
 from daoli.sources import SettingError
 
 PROGRAMS: Final = {
@@ -32,6 +34,7 @@ PROGRAMS: Final = {
 OLDEST_DOCKER: Final = (1, 41)
 """Docker's API version of release 20.10."""
 DOCKER_TIMEOUT: Final = 5.0
+_DOCKER_BRIDGE: Final = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}")
 _KERNEL_SWITCH: Final = Path("/sys/module/openvswitch")
 _SOMEWHERE: Final = "192.0.2.1"
 """An address that nobody has (RFC 5737): the way to it is the default route."""
@@ -129,17 +132,31 @@ def check_uplink(nic: str, found: dict[str, Link], *, whole: bool) -> None:
         raise Unfit([f"{flag}: {nic} has the address {link.addresses[0]}, which would be cut off: use --uplink {nic}"])
     if whole and link.master not in ("", "ovs-system"):
         raise Unfit([f"{flag}: {nic} is a port of {link.master} already"])
-    if nic == "lo" or nic in (BRIDGE, DNS_PORT, MACVLAN):
+    if nic == "lo" or nic in (BRIDGE, DNS_PORT, MACVLAN) or not link.ethernet:
         raise Unfit([f"{flag}: {nic} leads to no other host; this host has {_nics(found)}"])
+    if link.kind == "bridge" and _DOCKER_BRIDGE.fullmatch(nic):
+        raise Unfit([f"{flag}: {nic} is a bridge of Docker's and leads to no other host; this host has {_nics(found)}"])
+    if link.mtu > LARGEST_MTU:
+        raise Unfit([f"{flag}: {nic} has MTU {link.mtu}, more than {LARGEST_MTU}: ip link set {nic} mtu 1500"])
     if not whole and Path(f"/sys/class/net/{nic}/phy80211").exists():
         raise Unfit([f"{flag}: {nic} is Wi-Fi, which takes frames from its own MAC only: use a wired NIC"])
     if not link.up:
         raise Unfit([f"{flag}: {nic} is down: ip link set {nic} up"])
+    if not link.carrier:
+        raise Unfit([f"{flag}: {nic} has no link to anything: is its cable in?"])
+
+
+async def check_other_uplink(settings: AgentSettings, kept: Wanted) -> None:
+    """Refuse another uplink than this host joined with, if it is unfit; that one may be away for now."""
+    nic, whole = settings.uplink or settings.uplink_port, bool(settings.uplink_port)
+    if nic and (nic, whole) != (kept.nic, kept.whole):
+        check_uplink(nic, await links.links(), whole=whole)
 
 
 def _nics(found: dict[str, Link]) -> str:
     ours = (BRIDGE, DNS_PORT, MACVLAN, "lo", "ovs-system", "ovs-netdev")
-    return ", ".join(name for name in found if name not in ours and not name.startswith("dl")) or "none"
+    others = [name for name in found if name not in ours and not name.startswith("dl")]
+    return ", ".join(name for name in others if not _DOCKER_BRIDGE.fullmatch(name)) or "none"
 
 
 async def way_out(settings: AgentSettings) -> tuple[str, str]:
