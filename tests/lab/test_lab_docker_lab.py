@@ -1,11 +1,13 @@
 """What a lab of Docker hosts is made of, and what it says; that it works is shown end to end."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from daoli.lab import DockerLab, UsageError
 from daoli.lab.docker_lab import find_image, open_lab
+from daoli.lab.fabric import WiredMachine
 from daoli.lab.plan import Plan
 from daoli.lab.state import Folder
 
@@ -43,6 +45,19 @@ def test_controller_command(lab: DockerLab) -> None:
     assert told["--api-listen"] == "10.254.0.250:8653"
     assert told["--api-token-file"] == str(lab.path / "api.token")
     assert Path(told["--state"]).parent == lab.controller.path
+
+
+def test_controller_machine(lab: DockerLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the controller's machine daolictl is at hand, and told where the controller is and what its token."""
+    started: list[dict[str, str]] = []
+    monkeypatch.setattr(WiredMachine, "popen", lambda *_, env, **__: started.append(env))
+    lab.controller.popen(["daolictl", "status"])
+    lab.controller.popen(["true"], env={"PATH": "/bin"})
+    (told, given) = started
+    assert told["DAOLI_CONTROLLER"] == "http://10.254.0.250:8653"
+    assert told["DAOLI_TOKEN_FILE"] == str(lab.path / "api.token")
+    assert all(str(Path(sys.executable).parent) in each["PATH"].split(":") for each in started)
+    assert set(given) == {"PATH"}
 
 
 def test_images() -> None:

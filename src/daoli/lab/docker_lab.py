@@ -4,6 +4,7 @@ with DockerLab.create(hosts=3) as lab:
     lab.hosts["h1"].docker("run", "-d", "--name", "web", "daoli/tools", "httpd", "-f")
 """
 
+import os
 import secrets
 import shutil
 import sys
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from daoli.lab.connections import InnerConnection
-from daoli.lab.docker_host import API_PORT, TOKEN_FILE, DockerHost
+from daoli.lab.docker_host import API_PORT, CONTROLLER_URL, TOKEN_FILE, DockerHost, host_environment
 from daoli.lab.errors import LabError, UsageError
 from daoli.lab.fabric import MANAGEMENT, Nic, WiredMachine
 from daoli.lab.host import AddressBook
 from daoli.lab.image import IMAGES, Image, write_image
 from daoli.lab.lab import BUILDERS, Lab, Progress
 from daoli.lab.plan import CONTROLLER_ADDRESS, OUTSIDE_ADDRESS, Plan
+from daoli.lab.processes import Process
 from daoli.lab.service import Service
 from daoli.lab.session import Api
 from daoli.lab.state import DEFAULT_NAME, Folder
@@ -31,10 +33,21 @@ JOIN_TIMEOUT = 30.0
 """Seconds for an agent to join and its bridge to find the controller; it takes two or three."""
 
 
+class ControllerMachine(WiredMachine):
+    """The controller's machine, where `daolictl` is at hand and is told where to ask."""
+
+    def popen(self, command: Sequence[str], *, cwd: str | None = None, **options: Any) -> Process:
+        """Start a command, as any place does."""
+        told = {"DAOLI_CONTROLLER": CONTROLLER_URL, "DAOLI_TOKEN_FILE": str(self.lab_path / TOKEN_FILE)}
+        options["env"] = host_environment(options.get("env") or {**os.environ, **told})
+        return super().popen(command, cwd=cwd, **options)
+
+
 class DockerLab(Lab):
     """Docker hosts, the controller's machine, and one without daoli, by which the hosts reach the world."""
 
     hosts: Mapping[str, DockerHost]
+    controller_kind = ControllerMachine
 
     def __init__(self, folder: Folder, plan: Plan, mark: dict[str, str]) -> None:
         """Use ``DockerLab.create`` or ``DockerLab.open``."""

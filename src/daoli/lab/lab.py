@@ -13,7 +13,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import uuid4
 
 from daoli.lab import cgroups
@@ -47,6 +47,7 @@ class Lab:
     """
 
     hosts: Mapping[str, Host]
+    controller_kind: ClassVar[type[WiredMachine]] = WiredMachine
 
     def __init__(self, folder: Folder, plan: Plan, mark: dict[str, str]) -> None:
         """Use ``Lab.create`` or ``Lab.open``."""
@@ -57,7 +58,7 @@ class Lab:
         self._mark = mark
         self.fabric = Fabric("fabric", self.path, mark)
         nic = Nic("eth0", MANAGEMENT, CONTROLLER_MAC, f"{CONTROLLER_ADDRESS}/24")
-        self.controller = WiredMachine("controller", self.path, mark, self.fabric, [nic])
+        self.controller = self.controller_kind("controller", self.path, mark, self.fabric, [nic])
         self.others: tuple[Machine, ...] = (self.controller,)
         self.hosts = self._make_hosts(AddressBook(self._addresses))
 
