@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from tests.agent.fakes import CONTAINER_ID, NETWORK, make_world, tell
 
+from daoli.agent.commands import CommandError
 from daoli.agent.driver.messages import PortMapping
 from daoli.agent.driver.refusal import Refusal
 from daoli.agent.driver.registry import Endpoint, Registry
@@ -158,10 +159,38 @@ async def test_publication_of_a_taken_port_is_a_problem(there: Rig) -> None:
         tell(world, publication(taken))
         await publisher.apply()
         assert rules.rules[-1].mappings == ()
-        assert f"tcp port {taken}" in publisher.problems["publication p1"]
+        assert publisher.published == publisher.problems == {"p1": f"tcp port {taken}: Address already in use"}
     await publisher.apply()
     assert publisher.problems == {}
+    assert publisher.published == {"p1": None}
     assert len(rules.rules[-1].mappings) == 1
+
+
+async def test_news_of_publications_are_told(there: Rig, free_port: int) -> None:
+    """Who wants to know is told when a publication came, holds or went, and not when all is as before."""
+    publisher, _, world, _ = there
+    told: list[dict[str, str | None]] = []
+    publisher.subscribe(lambda: told.append(publisher.published))
+    tell(world, publication(free_port))
+    await publisher.apply()
+    await publisher.apply()
+    tell(world, {"publications/p1": None})
+    await publisher.apply()
+    assert told == [{"p1": None}, {}]
+
+
+async def test_rules_that_the_host_refuses(there: Rig, free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the host refuses the rules, no publication is in place, and the reason is known."""
+    publisher, rules, world, _ = there
+
+    async def refuse(_: Rules) -> bool:
+        raise CommandError(("nft",), "no such table")
+
+    monkeypatch.setattr(rules, "apply", refuse)
+    tell(world, publication(free_port))
+    with pytest.raises(CommandError):
+        await publisher.apply()
+    assert "no such table" in publisher.problems["p1"]
 
 
 async def test_networks_are_told_to_the_rules(there: Rig) -> None:

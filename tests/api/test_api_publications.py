@@ -30,6 +30,8 @@ async def test_publish(running: Api) -> None:
         "name": "web1",
         "target_port": 80,
         "network": None,
+        "problems": [],
+        "awaited": [],
     }
     again = await running.ask("POST", "/publish", {"port": 8080, "target": "web1", "host": "h2"})
     assert (again.status, again.field) == (409, "port")

@@ -67,6 +67,14 @@ def test_publications() -> None:
     assert wrong(found) == ["8080/tcp leads to db:80, which does not run"]
 
 
+def test_publications_not_in_place() -> None:
+    """A port that somebody else has on a host is told, with the host and the reason."""
+    failing = publication() | {"problems": [{"host": "h1", "problem": "tcp port 8080: Address already in use"}]}
+    (finding,) = publications([failing], [endpoint()])
+    assert finding.text == "8080/tcp does not lead to web:80 on h1: tcp port 8080: Address already in use"
+    assert finding.remedy == "free the port there, or daolictl publish rm abc123"
+
+
 @pytest.mark.parametrize(
     ("skew", "texts"),
     [

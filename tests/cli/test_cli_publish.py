@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 from tests.cli.conftest import Run
-from tests.cli.fake import FakeApi, publication
+from tests.cli.fake import FakeApi, publication, serving
 
+from daoli.cli.client import Client
+from daoli.cli.publish import settled
+from daoli.cli.settings import Settings
 from daoli.hosts.publication import PublicationRequest
 
 
@@ -58,6 +61,60 @@ def test_clash(api: FakeApi, run: Run) -> None:
     api.refuses("POST", "/publish", 409, detail, errors=[{"field": "port", "detail": detail}])
     said = run("publish", "8080", "web")
     assert (said.code, said.err) == (1, f"daolictl: {detail}\n  at fault: port\n")
+
+
+def test_create_waits_for_the_agents(api: FakeApi, run: Run) -> None:
+    """The word of the hosts' agents is waited for; a port that leads there everywhere is a success."""
+    made = publication()
+    api.says("POST", "/publish", made | {"problems": [], "awaited": ["h1", "h2"]}, 201)
+    api.says("GET", "/publish/abc123", made | {"problems": [], "awaited": ["h2"]})
+    api.says("GET", "/publish/abc123", made | {"problems": [], "awaited": []})
+    said = run("publish", "8080", "web:80")
+    assert (said.code, said.out, said.err) == (0, "8080/tcp of all hosts leads to web:80 (abc123)\n", "")
+    assert len(api.asked) == 3
+
+
+def test_create_with_a_problem(api: FakeApi, run: Run) -> None:
+    """A port that somebody has is said so, with how to remove it, and the exit code tells; programs get the body."""
+    made = publication(host="h1") | {"problems": [], "awaited": ["h1"]}
+    failing = made | {"problems": [{"host": "h1", "problem": "tcp port 8080: Address already in use"}]}
+    api.says("POST", "/publish", made, 201)
+    api.says("GET", "/publish/abc123", failing)
+    said = run("publish", "8080", "web:80", "--host", "h1")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.splitlines() == [
+        "daolictl: 8080/tcp of host h1 is published, but not in place:",
+        "  h1: tcp port 8080: Address already in use",
+        "  it is tried again and again; to publish it no more: daolictl publish rm abc123",
+    ]
+    for_programs = run("publish", "8080", "web:80", "--host", "h1", "-o", "name")
+    assert (for_programs.code, for_programs.out) == (1, "abc123\n")
+
+
+def test_patience_ends() -> None:
+    """A host that does not say anything is waited for three seconds."""
+    silent = publication() | {"problems": [], "awaited": ["h1"]}
+    pauses: list[float] = []
+    with serving() as api:
+        api.says("GET", "/publish/abc123", silent)
+        assert settled(Client(Settings(api.url)), silent, pauses.append) == silent
+    assert sum(pauses) == pytest.approx(3.0)
+
+
+def test_no_word(api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose word did not come is told, beside the result."""
+    monkeypatch.setattr("daoli.cli.publish.LOOKS", 0)
+    api.says("POST", "/publish", publication() | {"problems": [], "awaited": ["h1"]}, 201)
+    said = run("publish", "8080", "web:80")
+    assert said.code == 0
+    assert said.err == "no word yet from h1; daolictl publish ls -o wide tells of problems\n"
+
+
+def test_ls_wide(api: FakeApi, run: Run) -> None:
+    """All columns include where a port is not in place, and why."""
+    failing = publication() | {"problems": [{"host": "h1", "problem": "taken"}, {"host": "h2", "problem": "full"}]}
+    api.says("GET", "/publish", {"publications": [failing]})
+    assert "h1: taken,h2: full" in run("publish", "ls", "-o", "wide").out
 
 
 def test_ls(api: FakeApi, run: Run) -> None:

@@ -284,6 +284,27 @@ def test_publication_on_another_host(rig: DockerRig) -> None:
     assert get(rig.lab.outside, f"{rig['h1'].address}:8088") is None
 
 
+def test_publication_of_a_taken_port(rig: DockerRig) -> None:
+    """A port that Docker has on a host is told at once, by all that one asks, and leads there once it is free."""
+    run_web(rig, "h1", "web")
+    h2, controller = rig["h2"], rig.lab.controller
+    h2.docker("run", "-d", "--init", "--name", "squatter", "-p", "9090:80", "daoli/tools", "sleep", "1000")
+    wait_until(lambda: "web" in {each["name"] for each in rig.get("/endpoints")["endpoints"]}, PATIENCE)
+    done = controller.exec(["daolictl", "publish", "9090", "web:80"], check=False)
+    assert done.returncode == 1
+    assert "h2: tcp port 9090: Address already in use" in done.stderr
+    assert "h1" not in done.stderr
+    (found,) = rig.get("/publish")["publications"]
+    assert [problem["host"] for problem in found["problems"]] == ["h2"]
+    assert "9090" in controller.exec(["daolictl", "publish", "ls", "-o", "wide"]).stdout.split("h2: ")[1]
+    assert f"daolictl publish rm {found['id']}" in controller.exec(["daolictl", "doctor"], check=False).stdout
+    h2.docker("rm", "-f", "squatter")
+    wait_until(lambda: rig.get(f"/publish/{found['id']}")["problems"] == [], HEALING)
+    assert get(rig.lab.outside, f"{h2.address}:9090") == PAGE
+    controller.exec(["daolictl", "publish", "rm", "9090"])
+    assert controller.exec(["daolictl", "publish", "9091", "web:80"]).stderr == ""
+
+
 def test_publication_on_all_hosts(rig: DockerRig) -> None:
     """A port of all hosts leads to one container, for clients outside, on hosts and in containers."""
     web = run_web(rig, "h1", "web")

@@ -39,6 +39,7 @@ from daoli.agent.notify import notify
 from daoli.agent.ovs import Ovs, OvsError
 from daoli.agent.preflight import Unfit
 from daoli.agent.publish import Publisher
+from daoli.agent.reporting import Reporting
 from daoli.agent.serve import serving
 from daoli.agent.settings import KEPT, AgentSettings, as_joined
 from daoli.agent.state import State
@@ -86,6 +87,8 @@ class Agent:
         self.publisher = Publisher(
             self.nat, self.world, self.registry, self.host, wanted.address, lambda: NAMES_TCP, wanted.uplink
         )
+        self.reporting = Reporting(client, self.world, self.host, lambda: self.publisher.published)
+        self.publisher.subscribe(self.reporting.look)
         self.endpoints = Endpoints(client, self.host)
         self.driver = NetworkDriver(
             self.registry, self.world, self.endpoints, Veths(lambda: self.bridge.mtu), self.ovs, self.publisher
@@ -194,6 +197,7 @@ class Agent:
             "Docker's containers": self.containers.run,
             "Docker's networks": self.networks.run,
             "published ports": self.publisher.run,
+            "the report of published ports": self.reporting.run,
             "ports of removed containers": self.departed.run,
             "moves": self.moves.run,
             "names by UDP": self.names.run_udp,
@@ -205,7 +209,7 @@ class Agent:
         self.world.subscribe(self._world_changed)
 
     def _world_changed(self) -> None:
-        for part in (self.registration, self.networks, self.publisher, self.departed, self.moves):
+        for part in (self.registration, self.networks, self.publisher, self.reporting, self.departed, self.moves):
             part.look()
         self.driver.notice()
         if self._subnets() != self._subnets_before:
@@ -213,6 +217,7 @@ class Agent:
             self.watch.changed.set()
         if self.world.connected and not self._connected:
             self.endpoints.resend()
+            self.reporting.forget()
             self._target_due.set()
             self._leases_due.set()
         self._connected = self.world.connected

@@ -56,10 +56,20 @@ class Publisher:
         self._held: dict[_Key, socket.socket] = {}
         self._work = asyncio.Event()
         self._turn = asyncio.Lock()
-        self.problems: dict[str, str] = {}
-        """By publication id, why it is not in place here."""
+        self._listeners: list[Callable[[], None]] = []
+        self.published: dict[str, str | None] = {}
+        """By the id of each publication that leads somewhere from here, why it is not in place, or None if it is."""
         for endpoint in registry.endpoints.values():
             self._own[endpoint.id] = [_mapping(endpoint.ipv4, mapping) for mapping in endpoint.mappings]
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """By publication id, why it is not in place here."""
+        return {entry: problem for entry, problem in self.published.items() if problem}
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Have a function called when `published` has changed; it may not raise."""
+        self._listeners.append(listener)
 
     # -- docker run -p ---------------------------------------------------------------------------------------------
 
@@ -139,12 +149,12 @@ class Publisher:
 
     # -- the fabric's publications ---------------------------------------------------------------------------------
 
-    def _published(self) -> list[Mapping]:
-        """List the publications that hold on this host and whose container runs somewhere."""
+    def _wanted(self) -> dict[str, Mapping]:
+        """Give, by id, the publications that hold on this host and whose container runs somewhere."""
         here = [entry for entry in self._world.publications.values() if entry.host in (None, self._host)]
         targets = [(entry, self._target(entry)) for entry in here]
-        return [
-            Mapping(
+        return {
+            entry.id: Mapping(
                 protocol=entry.protocol,
                 port=entry.port,
                 target=target,
@@ -154,7 +164,7 @@ class Publisher:
             )
             for entry, target in targets
             if target is not None
-        ]
+        }
 
     def _target(self, entry: Publication) -> str | None:
         """Find the address of a publication's container, on the network that it names or on any."""
@@ -165,19 +175,13 @@ class Publisher:
         )
         return candidates[0][1] if candidates else None
 
-    def _held_for(self, wanted: Iterable[Mapping]) -> list[Mapping]:
-        """Hold the ports of those publications that can have theirs; the others are a problem each."""
+    def _hold_all(self, wanted: dict[str, Mapping]) -> dict[str, str]:
+        """Hold the ports of those publications that can have theirs; say of the others why not."""
         own = {_key(mapping) for mappings in self._own.values() for mapping in mappings}
-        wanted = list(wanted)
-        kept = own | set(map(_key, wanted))
+        kept = own | set(map(_key, wanted.values()))
         for key in [key for key in self._held if key not in kept]:
             self._held.pop(key).close()
-        problems = {mapping.comment: why for mapping in wanted if (why := self._obstacle(_key(mapping), own))}
-        for comment, problem in problems.items():
-            if self.problems.get(comment) != problem:
-                log.error("not_published", what=comment, problem=problem)
-        self.problems = problems
-        return [mapping for mapping in wanted if mapping.comment not in problems]
+        return {entry: why for entry, mapping in wanted.items() if (why := self._obstacle(_key(mapping), own))}
 
     def _obstacle(self, key: _Key, own: Collection[_Key]) -> str | None:
         if key in own:
@@ -189,6 +193,15 @@ class Publisher:
                 return f"{key[1]} port {key[2]}: {error.strerror}"
         return None
 
+    def _tell(self, published: dict[str, str | None]) -> None:
+        for entry, problem in published.items():
+            if problem and self.published.get(entry) != problem:
+                log.error("not_published", publication=entry, problem=problem)
+        if published != self.published:
+            self.published = published
+            for listener in self._listeners:
+                listener()
+
     # -- the rules -------------------------------------------------------------------------------------------------
 
     def look(self) -> None:
@@ -198,16 +211,23 @@ class Publisher:
     async def apply(self) -> None:
         """Put the rules in place; CommandError if the host refuses them."""
         async with self._turn:
-            await self._nat.apply(self._rules())
+            wanted = self._wanted()
+            taken = self._hold_all(wanted)
+            try:
+                await self._nat.apply(self._rules(mapping for entry, mapping in wanted.items() if entry not in taken))
+            except CommandError as error:
+                self._tell({entry: taken.get(entry, str(error)) for entry in wanted})
+                raise
+            self._tell({entry: taken.get(entry) for entry in wanted})
 
-    def _rules(self) -> Rules:
+    def _rules(self, published: Iterable[Mapping]) -> Rules:
         networks = self._world.networks.values()
         own = [mapping for mappings in self._own.values() for mapping in mappings]
         return Rules(
             host=self._address,
             subnets=tuple(network.subnet for network in networks),
             ways_out=tuple(network.subnet for network in networks if not network.internal),
-            mappings=(*own, *self._held_for(self._published())),
+            mappings=(*own, *published),
             names_port=self._names_port(),
             uplink=self._uplink,
         )

@@ -19,6 +19,7 @@ from daoli.api import (
     moves,
     networks,
     publications,
+    reported,
     routes,
     watch,
 )
@@ -31,6 +32,7 @@ from daoli.hosts.feed import Feed
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.leases import Leases
 from daoli.hosts.moves import Moves
+from daoli.hosts.reported import Reported
 
 BODY_LIMIT: Final = 8 * 2**20
 """Bytes; the longest list of endpoints that a host can have is far below."""
@@ -45,6 +47,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *endpoints.OPERATIONS,
     *leases.OPERATIONS,
     *publications.OPERATIONS,
+    *reported.OPERATIONS,
     *moves.OPERATIONS,
     *routes.OPERATIONS,
     *events.OPERATIONS,
@@ -74,6 +77,7 @@ def make_app(
         feed=Feed(inventory),
         leases=Leases(inventory),
         moves=Moves(inventory),
+        reported=Reported(inventory, hub),
         token=token,
         version=version,
         openflow_port=openflow_port,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from pydantic import BaseModel
@@ -49,10 +50,11 @@ class HostRemoved(Cut):
 
 def host_body(services: Services, host: Host) -> HostBody:
     """Join what is known of a host."""
+    status = services.fabric.host_status(host.name)
     return HostBody.model_construct(
         **dict(HostSpec.of(host)),
         endpoints=sum(1 for _ in services.inventory.view.endpoints_of(host.name)),
-        status=services.fabric.host_status(host.name),
+        status=replace(status, problems=(*status.problems, *services.reported.of_host(host.name))),
     )
 
 

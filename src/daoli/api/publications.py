@@ -8,6 +8,7 @@ from http import HTTPStatus
 from pydantic import BaseModel
 
 from daoli.api.operation import Answer, Ask, Operation, Query, Reply
+from daoli.api.services import Services
 from daoli.hosts.publication import Publication, PublicationRequest
 from daoli.hosts.publishing import (
     find_publication,
@@ -17,10 +18,25 @@ from daoli.hosts.publishing import (
 )
 
 
+class HostProblem(BaseModel):
+    """Why a port is not in place on a host."""
+
+    host: str
+    problem: str
+
+
+class PublicationBody(Publication):
+    """A published port, and what agents report of it."""
+
+    problems: list[HostProblem]
+    awaited: list[str]
+    """Connected hosts whose agents have not said yet whether it is in place there."""
+
+
 class PublicationsBody(BaseModel):
     """Publications, by port."""
 
-    publications: list[Publication]
+    publications: list[PublicationBody]
 
 
 class PublicationsRemoved(BaseModel):
@@ -30,22 +46,35 @@ class PublicationsRemoved(BaseModel):
     removed: tuple[str, ...]
 
 
+def publication_body(services: Services, publication: Publication) -> PublicationBody:
+    """Join what is known of a published port."""
+    problems = services.reported.of_publication(publication)
+    return PublicationBody.model_construct(
+        **dict(publication),
+        problems=[HostProblem(host=host, problem=problem) for host, problem in problems.items()],
+        awaited=services.reported.awaited(publication),
+    )
+
+
 async def list_publications(ask: Ask[None, Query]) -> Answer:
     """List published ports."""
     found = ask.services.inventory.mirror.publications.values()
-    return Answer(PublicationsBody(publications=sorted(found, key=lambda p: (p.port, p.protocol, p.host or "", p.id))))
+    by_port = sorted(found, key=lambda p: (p.port, p.protocol, p.host or "", p.id))
+    bodies = [publication_body(ask.services, each) for each in by_port]
+    return Answer(PublicationsBody.model_construct(publications=bodies))
 
 
 async def show_publication(ask: Ask[None, Query]) -> Answer:
     """Show one published port."""
-    return Answer(find_publication(ask.services.inventory.mirror, ask.path["id"]))
+    found = find_publication(ask.services.inventory.mirror, ask.path["id"])
+    return Answer(publication_body(ask.services, found))
 
 
 async def publish(ask: Ask[PublicationRequest, Query]) -> Answer:
     """Make a port on a host, or on all hosts, lead to a container anywhere."""
     inventory, new_id = ask.services.inventory, secrets.token_hex(6)
     await inventory.write(lambda mirror: plan_publication(mirror, ask.body, new_id))
-    body = find_publication(inventory.mirror, new_id)
+    body = publication_body(ask.services, find_publication(inventory.mirror, new_id))
     return Answer(body, HTTPStatus.CREATED, f"/publish/{new_id}")
 
 
@@ -76,14 +105,14 @@ OPERATIONS = (
         path="/publish",
         handler=publish,
         body=PublicationRequest,
-        replies={HTTPStatus.CREATED: Reply("The port is published", Publication)},
+        replies={HTTPStatus.CREATED: Reply("The port is published", PublicationBody)},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
     ),
     Operation(
         method="GET",
         path="/publish/{id}",
         handler=show_publication,
-        replies={HTTPStatus.OK: Reply("The published port", Publication)},
+        replies={HTTPStatus.OK: Reply("The published port", PublicationBody)},
         problems=(HTTPStatus.NOT_FOUND,),
     ),
     Operation(

@@ -14,6 +14,7 @@ from daoli.hosts.feed import Feed
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.leases import Leases
 from daoli.hosts.moves import Moves
+from daoli.hosts.reported import Reported
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.routing.model import Endpoint
 
@@ -76,6 +77,7 @@ class Services:
     feed: Feed
     leases: Leases
     moves: Moves
+    reported: Reported
     token: str | None
     version: str
     openflow_port: int

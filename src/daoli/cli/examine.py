@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from daoli.cli.following import OVER
 from daoli.cli.output import count
-from daoli.cli.publish import leads_to, published_at
+from daoli.cli.publish import leads_to, problems, published_at
 
 LARGEST_SKEW: Final = 5.0
 """Seconds that two clocks may differ before logs of two machines cannot be read side by side."""
@@ -79,7 +79,7 @@ def moves(found: Items, now: float) -> Iterator[Finding]:
 
 
 def publications(found: Items, known_endpoints: Items) -> Iterator[Finding]:
-    """Tell which ports lead to containers that do not run."""
+    """Tell which ports lead to containers that do not run, and which are not in place on a host."""
     running = {endpoint.get("container") for endpoint in known_endpoints}
     idle = [publication for publication in found if publication["container"] not in running]
     for publication in idle:
@@ -88,7 +88,14 @@ def publications(found: Items, known_endpoints: Items) -> Iterator[Finding]:
             f"{published_at(publication)} leads to {leads_to(publication)}, which does not run",
             f"docker start {publication['name']} on its host, or daolictl publish rm {publication['id']}",
         )
-    if not idle:
+    failing = [(publication, problem) for publication in found for problem in problems(publication)]
+    for publication, problem in failing:
+        yield Finding(
+            "published ports",
+            f"{published_at(publication)} does not lead to {leads_to(publication)} on {problem}",
+            f"free the port there, or daolictl publish rm {publication['id']}",
+        )
+    if not idle and not failing:
         yield Finding("published ports", f"{count(len(found), 'port')}, each leads to a running container")
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from daoli.cli import complete
-from daoli.cli.client import place
+from daoli.cli.client import Client, place
 from daoli.cli.complaints import each
 from daoli.cli.finding import find
 from daoli.cli.output import Column, column
 from daoli.cli.ports import TRANSPORTS, Published, Target, parse_published, parse_target
-from daoli.cli.session import Listing, Session
+from daoli.cli.session import Failure, Listing, Session
 from daoli.cli.verbs import Noun, pass_session, translated
 
+INTERVAL: Final = 0.1
+LOOKS: Final = 30
+"""Seconds between two looks whether the agents have had their say, and how many of them."""
 Publication = dict[str, Any]
 
 
@@ -30,11 +35,17 @@ def leads_to(publication: Publication) -> str:
     return f"{publication['name']}:{publication['target_port']}"
 
 
+def problems(publication: Publication) -> list[str]:
+    """Say where it does not lead there, and why; a controller of old does not tell."""
+    return [f"{found['host']}: {found['problem']}" for found in publication.get("problems", ())]
+
+
 COLUMNS = (
     column("ID", "id"),
     Column("HOST", lambda publication: publication.get("host") or "(all)"),
     Column("PUBLISHED", published_at),
     Column("TARGET", leads_to),
+    Column("PROBLEM", problems, wide=True),
     column("NETWORK", "network", wide=True),
     column("CONTAINER", "container", wide=True),
 )
@@ -109,7 +120,11 @@ def create(
     protocol: str | None,
     network: str | None,
 ) -> None:
-    """Make a port on a host, or on all hosts, lead to a container anywhere."""
+    """Make a port on a host, or on all hosts, lead to a container anywhere.
+
+    It waits a moment for the word of the hosts' agents. Where the port is taken the exit code is 1; the port stays
+    published, and leads there once it is free.
+    """
     if (target is None) == (to is None):
         raise click.UsageError("say once where the port is to lead: daolictl publish create 8080 --to web:80")
     leads = target or to
@@ -126,8 +141,31 @@ def create(
     }
     wanted = {key: value for key, value in fields.items() if value is not None}
     body = session.client.request("POST", "/publish", wanted).body
+    _tell(session, settled(session.client, body))
+
+
+def settled(client: Client, publication: Publication, pause: Callable[[float], None] = time.sleep) -> Publication:
+    """Give a publication as it is once a host has a problem with it, or all have their say, or patience is over."""
+    for _ in range(LOOKS):
+        if publication.get("problems") or not publication.get("awaited"):
+            break
+        pause(INTERVAL)
+        publication = client.get(place("publish", publication["id"]))
+    return publication
+
+
+def _tell(session: Session, body: Publication) -> None:
     where = f"host {body['host']}" if body["host"] else "all hosts"
-    session.result(body, body["id"], f"{published_at(body)} of {where} leads to {leads_to(body)} ({body['id']})")
+    found = problems(body)
+    if not (found and session.for_people):
+        words = f"{published_at(body)} of {where} leads to {leads_to(body)} ({body['id']})"
+        session.result(body, body["id"], words)
+    if found:
+        head = f"{published_at(body)} of {where} is published, but not in place:"
+        remedy = f"it is tried again and again; to publish it no more: daolictl publish rm {body['id']}"
+        raise Failure("\n".join([head, *found, remedy]))
+    if body.get("awaited"):
+        session.note(f"no word yet from {', '.join(body['awaited'])}; daolictl publish ls -o wide tells of problems")
 
 
 def _check_once(flag: str, one: str | None, other: str | None) -> None:

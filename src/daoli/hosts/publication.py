@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,12 @@ from daoli.hosts.spec import ContainerId, ContainerName, Id, Ipv4, Name, Spec
 TransportPort = Annotated[int, Field(ge=1, le=65535)]
 Target = Annotated[str, Field(min_length=1, max_length=253)]
 """A container, by its id, the beginning of its id, its name, or the id of one of its endpoints."""
+
+
+MOST: Final = 1000
+"""How many publications a host may report on."""
+LONGEST: Final = 300
+"""Characters of a sentence."""
 
 
 class PublicationRequest(Spec):
@@ -41,3 +47,12 @@ class Publication(Spec):
     name: ContainerName
     target_port: TransportPort
     network: Name | None = None
+
+
+class HostReport(Spec):
+    """All that an agent has to say of its host."""
+
+    publications: Annotated[
+        dict[Id, Annotated[str, Field(min_length=1, max_length=LONGEST)] | None], Field(max_length=MOST)
+    ]
+    """By the id of each that holds there: why it is not in place, or null if it is."""
