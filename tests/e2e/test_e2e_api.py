@@ -165,7 +165,7 @@ print(json.dumps([answer.status, json.loads(text)]))
     class OverTcp(Controller):
         """One whose API is reached by TCP."""
 
-        def _answers(self) -> bool:
+        def answers(self) -> bool:
             if self._process is None or self._process.poll() is not None:
                 return True
             known = rig.lab.controller.exec([*PYTHON, script, "127.0.0.1", "GET", "/healthz"], check=False)

@@ -25,6 +25,7 @@ from tests.e2e.rig import (
     ping,
     reaches,
     running,
+    written,
 )
 
 from daoli.lab import Place, Process, wait_until
@@ -131,7 +132,7 @@ def raw_talk(rig: Rig, data: str) -> str:
 
 def static(uplink_mac: str) -> set[tuple[frozenset[str], str]]:
     """The static flows of a host whose uplink has this MAC."""
-    return normal(map(str, static_flows(1, mac(uplink_mac))))
+    return normal(map(written, static_flows(1, mac(uplink_mac))))
 
 
 def said(process: Process) -> str:
@@ -264,7 +265,7 @@ def test_uplink_away_and_back(sound: Rig) -> None:
         finally:
             rig["h2"].vsctl("add-port", "daoli", "eth1", "--", "set", "interface", "eth1", "ofport_request=77")
         wait_until(lambda: rig.explain(one, other)["deliverable"], PATIENCE)
-        wanted = normal(map(str, static_flows(77, mac(rig["h2"].plan.uplink_mac))))
+        wanted = normal(map(written, static_flows(77, mac(rig["h2"].plan.uplink_mac))))
         wait_until(lambda: normal(live(rig["h2"], STATIC)) == wanted, PATIENCE, what="static flows of port 77")
         assert reaches(one, other.ip)
         assert pinger.stop() == []
