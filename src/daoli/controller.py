@@ -21,6 +21,7 @@ from daoli.api.listen import ListenError as ApiListenError
 from daoli.datapath.channel import Channel
 from daoli.datapath.errors import ListenError
 from daoli.hosts.events import EventHub
+from daoli.hosts.expiry import Expiry
 from daoli.hosts.fabric import Fabric
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.moves import Moves
@@ -67,7 +68,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(channel.close)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(inventory.run(), name="inventory")
-            expiring = tasks.create_task(Moves(inventory).run(), name="moves")
+            moving = tasks.create_task(Moves(inventory).run(), name="moves")
+            expiring = tasks.create_task(Expiry(inventory).run(), name="rules")
             engines = tasks.create_task(watching.run(), name="engines")
             try:
                 await channel.listen(host, port)
@@ -94,9 +96,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 await stop.wait()
                 log.info("stopping")
             finally:
-                following.cancel()
-                expiring.cancel()
-                engines.cancel()
+                for task in (following, moving, expiring, engines):
+                    task.cancel()
 
 
 def fail(problem: object) -> NoReturn:

@@ -12,6 +12,7 @@ from daoli.api import (
     description,
     endpoints,
     events,
+    groups,
     health,
     hosts,
     leases,
@@ -21,6 +22,7 @@ from daoli.api import (
     publications,
     reported,
     routes,
+    rules,
     watch,
 )
 from daoli.api.guard import guard
@@ -45,6 +47,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *hosts.OPERATIONS,
     *networks.OPERATIONS,
     *endpoints.OPERATIONS,
+    *groups.OPERATIONS,
+    *rules.OPERATIONS,
     *leases.OPERATIONS,
     *publications.OPERATIONS,
     *reported.OPERATIONS,

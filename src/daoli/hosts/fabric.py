@@ -325,6 +325,7 @@ class Fabric:
         for host in left:
             cut += self.router.routes.of_datapath(host.dpid)
         cut += self._no_longer_outside(change)
+        cut += self._no_longer_allowed(change)
         reports, dpids = self._revoke(cut, "inventory changed")
         for host in left:
             dpids.add(host.dpid)
@@ -491,6 +492,13 @@ class Fabric:
                         counted[found.route_id, source] = (flow.packet_count, flow.byte_count)
         except (DatapathError, TimeoutError) as error:
             log.warning("counters_missing", dpid=dpid_text(dpid), error=str(error) or "no answer in time")
+
+    def _no_longer_allowed(self, change: Changed) -> list[Route]:
+        """List the routes that a change of rules, groups, names or labels leaves without a right to be."""
+        if change.rules or change.groups:
+            return self.router.obsolete(self.router.routes)
+        called = [now for was, now in change.endpoints if was is not None and now is not None and now.same_way(was)]
+        return self.router.obsolete(route for each in called for route in self.router.routes.of_endpoint(each.id))
 
     def explain(
         self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None

@@ -139,7 +139,8 @@ class Inventory:
 
     def records(self) -> dict[str, Record]:
         """Give what listeners are told of, by key."""
-        return {key_of(r): r for r in self.mirror.records("hosts", "networks", "endpoints", "publications", "moves")}
+        kinds = ("hosts", "networks", "endpoints", "publications", "moves", "groups", "rules")
+        return {key_of(record): record for record in self.mirror.records(*kinds)}
 
     # -- writing -------------------------------------------------------------------------------------------------
 

@@ -17,12 +17,13 @@ from daoli.hosts.errors import Clash, Invalid, InventoryError
 from daoli.hosts.lease import Lease
 from daoli.hosts.move import Move
 from daoli.hosts.publication import Publication
+from daoli.hosts.rule import GroupSpec, RuleSpec
 from daoli.hosts.spec import outside
 from daoli.hosts.stored import Record, decode, endpoint_key, network_key
 from daoli.routing.model import Endpoint, Host, Network, ipv4_text
 from daoli.routing.view import View
 
-R = TypeVar("R", Host, Network, Endpoint, Publication, Move)
+R = TypeVar("R", Host, Network, Endpoint, Publication, Move, GroupSpec, RuleSpec)
 Pair = tuple[R | None, R | None]
 
 log = structlog.get_logger(__name__)
@@ -37,10 +38,13 @@ class Changed(NamedTuple):
     endpoints: tuple[Pair[Endpoint], ...]
     publications: tuple[Pair[Publication], ...] = ()
     moves: tuple[Pair[Move], ...] = ()
+    groups: tuple[Pair[GroupSpec], ...] = ()
+    rules: tuple[Pair[RuleSpec], ...] = ()
 
     def pairs(self) -> list[tuple[Record | None, Record | None]]:
         """List the pairs of all kinds."""
-        return [*self.hosts, *self.networks, *self.endpoints, *self.publications, *self.moves]
+        kinds = (self.publications, self.moves, self.groups, self.rules)
+        return [*self.hosts, *self.networks, *self.endpoints, *(pair for kind in kinds for pair in kind)]
 
 
 class Mirror:
@@ -55,6 +59,8 @@ class Mirror:
         """By address."""
         self.publications: dict[str, Publication] = {}
         self.moves: dict[str, Move] = {}
+        self.groups: dict[str, GroupSpec] = {}
+        self.rules: dict[str, RuleSpec] = {}
         self._tables: dict[str, Mapping[str, Record]] = {
             "hosts": view.hosts,
             "networks": view.networks,
@@ -62,6 +68,8 @@ class Mirror:
             "leases": self.leases,
             "publications": self.publications,
             "moves": self.moves,
+            "groups": self.groups,
+            "rules": self.rules,
         }
         self._wanted: dict[str, Record] = {}
         self._left_out: dict[str, str] = {}
@@ -200,6 +208,12 @@ class Mirror:
                 self.publications[record.id] = record
             case Move():
                 self.moves[record.id] = record
+            case GroupSpec():
+                self.groups[record.name] = record
+                self.view.policy.put_group(record.record())
+            case RuleSpec():
+                self.rules[record.id] = record
+                self.view.policy.put_rule(record.record())
         for claim in claims(record):
             self._claims[claim.what] = key
 
@@ -212,6 +226,9 @@ class Mirror:
             batch.touch(endpoint_key(endpoint.id))
             self._take_out(endpoint_key(endpoint.id), batch)
         self._unclaim(key, claims(record))
+        self._remove(record)
+
+    def _remove(self, record: Record) -> None:
         match record:
             case Host():
                 self.view.remove_host(record.name)
@@ -225,6 +242,12 @@ class Mirror:
                 del self.publications[record.id]
             case Move():
                 del self.moves[record.id]
+            case GroupSpec():
+                del self.groups[record.name]
+                self.view.policy.remove_group(record.name)
+            case RuleSpec():
+                del self.rules[record.id]
+                self.view.policy.remove_rule(record.id)
 
     def _on(self, record: Record) -> list[Endpoint]:
         match record:
@@ -263,6 +286,8 @@ class _Batch:
             tuple(cast("Iterator[Pair[Endpoint]]", self._pairs("endpoints"))),
             tuple(cast("Iterator[Pair[Publication]]", self._pairs("publications"))),
             tuple(cast("Iterator[Pair[Move]]", self._pairs("moves"))),
+            tuple(cast("Iterator[Pair[GroupSpec]]", self._pairs("groups"))),
+            tuple(cast("Iterator[Pair[RuleSpec]]", self._pairs("rules"))),
         )
 
     def _pairs(self, kind: str) -> Iterator[tuple[Record | None, Record | None]]:

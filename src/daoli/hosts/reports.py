@@ -79,6 +79,18 @@ class PlannedFlow:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleSaid:
+    """A rule that matches two ends; those before it in a list are asked before it."""
+
+    id: str
+    allow: bool
+    priority: int
+    comment: str
+    applies: bool
+    """Whether it speaks of the protocol and port asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What would happen to a packet from source to destination, and why."""
 
@@ -93,6 +105,14 @@ class Explanation:
     reason: str
     rule: str | None
     """The id of the rule that decided, or None where a default did."""
+    overridden: tuple[str, ...] = ()
+    """Ids of the rules that say otherwise and lost."""
+    rules: tuple[RuleSaid, ...] = ()
+    """All that match the two ends, in the order in which they are asked."""
+    default: str = ""
+    """What holds where no rule decides."""
+    granularity: str = "pair"
+    """``pair`` where all between the two is allowed or denied alike, ``connection`` where it depends."""
     problems: tuple[str, ...] = ()
     """What keeps an allowed packet from arriving, a sentence each."""
     path: tuple[str, ...] = ()

@@ -12,19 +12,24 @@ from pydantic import ValidationError
 from daoli.hosts.lease import Lease
 from daoli.hosts.move import Move
 from daoli.hosts.publication import Publication
+from daoli.hosts.rule import GroupSpec, RuleSpec
 from daoli.hosts.spec import EndpointSpec, HostSpec, NetworkSpec, Spec, faults
 from daoli.routing.model import Endpoint, Host, Network
 
-Record = Host | Network | Endpoint | Lease | Publication | Move
+Record = Host | Network | Endpoint | Lease | Publication | Move | GroupSpec | RuleSpec
 """What routing needs not know of is its own text."""
 
-SPECS: Final[dict[str, type[HostSpec | NetworkSpec | EndpointSpec | Lease | Publication | Move]]] = {
+_Specs = HostSpec | NetworkSpec | EndpointSpec | Lease | Publication | Move | GroupSpec | RuleSpec
+
+SPECS: Final[dict[str, type[_Specs]]] = {
     "hosts": HostSpec,
     "networks": NetworkSpec,
     "endpoints": EndpointSpec,
     "leases": Lease,
     "publications": Publication,
     "moves": Move,
+    "groups": GroupSpec,
+    "rules": RuleSpec,
 }
 
 
@@ -58,6 +63,10 @@ def key_of(record: Record) -> str:
             return f"publications/{record.id}"
         case Move():
             return f"moves/{record.id}"
+        case GroupSpec():
+            return f"groups/{record.name}"
+        case RuleSpec():
+            return f"rules/{record.id}"
 
 
 def spec_of(record: Record) -> Spec:

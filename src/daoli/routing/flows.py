@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from daoli.ofproto import (
     CML_NO_BUFFER,
@@ -33,7 +33,7 @@ from daoli.ofproto.fields import FIELDS
 from daoli.ofproto.shapes import Shape
 from daoli.ofproto.wire import U8, U16, U32, U64, Ipv4, Mac
 from daoli.routing.model import ROUTER_MAC
-from daoli.routing.packet import ARP, IPV4, TCP, UDP
+from daoli.routing.packet import ARP, ICMP, IPV4, TCP, UDP
 
 
 class Table(IntEnum):
@@ -60,7 +60,7 @@ class Priority(IntEnum):
     DENY = 90
     PAIR = 100
     CONNECTION = 104
-    """One connection of a pair that goes another way than the pair does."""
+    """One connection of a pair, where ports or direction decide, or that goes another way than the pair does."""
     NAMES = 106
     """Questions to name servers, which the host's agent sees first."""
     NOT_ASKED = 108
@@ -135,6 +135,8 @@ class Cookie(NamedTuple):
 
 # -- live flows: shapes ----------------------------------------------------------------------------------------------
 
+_ANSWERS: Final = {"tcp_flags": (0x10, 0x10)}
+"""ACK is set: in every packet of a connection but the first, and some resets."""
 _PORT_FIELDS: Final = {TCP: ("tcp_src", "tcp_dst"), UDP: ("udp_src", "udp_dst")}
 
 
@@ -223,12 +225,40 @@ class ForwardTcp(NamedTuple):
         return _forward_connection(self, TCP, self.source_port, self.destination_port)
 
 
+class ForwardTcpAnswer(ForwardTcp):
+    """A `ForwardTcp` of the side that may not open connections: a SYN without ACK does not pass (RFC 9293, 3.5)."""
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _forward_connection(self, TCP, self.source_port, self.destination_port, **_ANSWERS)
+
+
 class ForwardUdp(ForwardTcp):
     """A `Forward` of one UDP conversation."""
 
     def message(self) -> FlowMod:
         """Build the message that this shape stands for."""
         return _forward_connection(self, UDP, self.source_port, self.destination_port)
+
+
+class ForwardIcmp(NamedTuple):
+    """A `Forward` of one type of ICMP requests or replies."""
+
+    xid: U32
+    cookie: U64
+    idle_timeout: U16
+    in_port: U32
+    eth_src: Mac
+    ipv4_src: Ipv4
+    ipv4_dst: Ipv4
+    icmp_type: U8
+    new_src: Mac
+    new_dst: Mac
+    out_port: U32
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _forward_connection(self, ICMP, icmpv4_type=self.icmp_type)
 
 
 class ForwardProtocol(NamedTuple):
@@ -271,12 +301,39 @@ class ArriveTcp(NamedTuple):
         return _arrive_connection(self, TCP, self.source_port, self.destination_port)
 
 
+class ArriveTcpAnswer(ArriveTcp):
+    """An `ArriveTcp` from the side that may not open connections."""
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _arrive_connection(self, TCP, self.source_port, self.destination_port, **_ANSWERS)
+
+
 class ArriveUdp(ArriveTcp):
     """An `Arrive` of one UDP conversation."""
 
     def message(self) -> FlowMod:
         """Build the message that this shape stands for."""
         return _arrive_connection(self, UDP, self.source_port, self.destination_port)
+
+
+class ArriveIcmp(NamedTuple):
+    """An `Arrive` of one type of ICMP requests or replies."""
+
+    xid: U32
+    cookie: U64
+    idle_timeout: U16
+    in_port: U32
+    eth_dst: Mac
+    ipv4_src: Ipv4
+    ipv4_dst: Ipv4
+    icmp_type: U8
+    new_dst: Mac
+    out_port: U32
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _arrive_connection(self, ICMP, icmpv4_type=self.icmp_type)
 
 
 class ArriveProtocol(NamedTuple):
@@ -298,20 +355,25 @@ class ArriveProtocol(NamedTuple):
         return _arrive_connection(self, self.protocol)
 
 
-def _forward_connection(flow: ForwardTcp | ForwardProtocol, protocol: int, *ports: int) -> FlowMod:
+def _forward_connection(
+    flow: ForwardTcp | ForwardIcmp | ForwardProtocol, protocol: int, *ports: int, **more: Any
+) -> FlowMod:
     return FlowMod(
         cookie=flow.cookie,
         idle_timeout=flow.idle_timeout,
         priority=Priority.CONNECTION,
         flags=FlowModFlags.SEND_FLOW_REM,
-        match=_connection_match(flow, protocol, *ports),
+        match=_connection_match(flow, protocol, *ports, **more),
         instructions=_deliver(flow.new_src, flow.new_dst, flow.out_port),
         xid=flow.xid,
     )
 
 
 def _connection_match(
-    flow: ForwardTcp | ForwardProtocol | EndedTcp | EndedProtocol, protocol: int, *ports: int
+    flow: ForwardTcp | ForwardIcmp | ForwardProtocol | EndedTcp | EndedProtocol | DenyTcp | DenyIcmp | DenyProtocol,
+    protocol: int,
+    *ports: int,
+    **more: Any,
 ) -> Match:
     return Match(
         in_port=flow.in_port,
@@ -321,10 +383,13 @@ def _connection_match(
         ipv4_dst=flow.ipv4_dst,
         ip_proto=protocol,
         **dict(zip(_PORT_FIELDS[protocol], ports, strict=True) if ports else ()),
+        **more,
     )
 
 
-def _arrive_connection(flow: ArriveTcp | ArriveProtocol, protocol: int, *ports: int) -> FlowMod:
+def _arrive_connection(
+    flow: ArriveTcp | ArriveIcmp | ArriveProtocol, protocol: int, *ports: int, **more: Any
+) -> FlowMod:
     return FlowMod(
         cookie=flow.cookie,
         idle_timeout=flow.idle_timeout,
@@ -337,6 +402,7 @@ def _arrive_connection(flow: ArriveTcp | ArriveProtocol, protocol: int, *ports: 
             ipv4_dst=flow.ipv4_dst,
             ip_proto=protocol,
             **dict(zip(_PORT_FIELDS[protocol], ports, strict=True) if ports else ()),
+            **more,
         ),
         instructions=_deliver(ROUTER_MAC, flow.new_dst, flow.out_port),
         xid=flow.xid,
@@ -363,6 +429,76 @@ class Deny(NamedTuple):
             match=_pair_match(self.in_port, self.eth_src, self.ipv4_src, self.ipv4_dst),
             xid=self.xid,
         )
+
+
+class DenyTcp(NamedTuple):
+    """Drop, for a while, one TCP connection's packets."""
+
+    xid: U32
+    cookie: U64
+    hard_timeout: U16
+    in_port: U32
+    eth_src: Mac
+    ipv4_src: Ipv4
+    ipv4_dst: Ipv4
+    source_port: U16
+    destination_port: U16
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _deny_connection(self, TCP, self.source_port, self.destination_port)
+
+
+class DenyUdp(DenyTcp):
+    """Drop, for a while, one UDP conversation's packets."""
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _deny_connection(self, UDP, self.source_port, self.destination_port)
+
+
+class DenyIcmp(NamedTuple):
+    """Drop, for a while, one type of ICMP requests or replies."""
+
+    xid: U32
+    cookie: U64
+    hard_timeout: U16
+    in_port: U32
+    eth_src: Mac
+    ipv4_src: Ipv4
+    ipv4_dst: Ipv4
+    icmp_type: U8
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _deny_connection(self, ICMP, icmpv4_type=self.icmp_type)
+
+
+class DenyProtocol(NamedTuple):
+    """Drop, for a while, one protocol."""
+
+    xid: U32
+    cookie: U64
+    hard_timeout: U16
+    in_port: U32
+    eth_src: Mac
+    ipv4_src: Ipv4
+    ipv4_dst: Ipv4
+    protocol: U8
+
+    def message(self) -> FlowMod:
+        """Build the message that this shape stands for."""
+        return _deny_connection(self, self.protocol)
+
+
+def _deny_connection(flow: DenyTcp | DenyIcmp | DenyProtocol, protocol: int, *ports: int, **more: Any) -> FlowMod:
+    return FlowMod(
+        cookie=flow.cookie,
+        hard_timeout=flow.hard_timeout,
+        priority=Priority.DENY,
+        match=_connection_match(flow, protocol, *ports, **more),
+        xid=flow.xid,
+    )
 
 
 class DenyType(NamedTuple):
@@ -534,15 +670,23 @@ def _pair_match(in_port: int, eth_src: bytes, ipv4_src: bytes, ipv4_dst: bytes) 
 FORWARD: Final = Shape(Forward)
 ARRIVE: Final = Shape(Arrive)
 DENY: Final = Shape(Deny)
+DENY_TCP: Final = Shape(DenyTcp)
+DENY_UDP: Final = Shape(DenyUdp)
+DENY_ICMP: Final = Shape(DenyIcmp)
+DENY_PROTOCOL: Final = Shape(DenyProtocol)
 DENY_TYPE: Final = Shape(DenyType)
 MUTE: Final = Shape(Mute)
 FORGET: Final = Shape(Forget)
 ENDED: Final = Shape(Ended)
 FORWARD_TCP: Final = Shape(ForwardTcp)
 FORWARD_UDP: Final = Shape(ForwardUdp)
+FORWARD_TCP_ANSWER: Final = Shape(ForwardTcpAnswer)
+FORWARD_ICMP: Final = Shape(ForwardIcmp)
 FORWARD_PROTOCOL: Final = Shape(ForwardProtocol)
 ARRIVE_TCP: Final = Shape(ArriveTcp)
 ARRIVE_UDP: Final = Shape(ArriveUdp)
+ARRIVE_TCP_ANSWER: Final = Shape(ArriveTcpAnswer)
+ARRIVE_ICMP: Final = Shape(ArriveIcmp)
 ARRIVE_PROTOCOL: Final = Shape(ArriveProtocol)
 ENDED_TCP: Final = Shape(EndedTcp)
 ENDED_UDP: Final = Shape(EndedUdp)

@@ -29,6 +29,9 @@ _ICMP_HEADER = struct.Struct("!BBHI")
 _PORTS = struct.Struct("!HH")
 _TTL_OFFSET: Final = 22
 _CHECKSUM_OFFSET: Final = 24
+_TCP_FLAGS_OFFSET: Final = 13
+_SYN: Final = 0x02
+_ACK: Final = 0x10
 _DF: Final = 0x4000
 _FRAGMENT_OFFSET: Final = 0x1FFF
 _INTERNETWORK_CONTROL: Final = 0xC0  # the precedence of routers' own messages (RFC 1812, 4.3.2.5)
@@ -81,6 +84,60 @@ def ports(data: bytes, frame: Frame) -> tuple[int, int] | None:
 def fragmented(frame: Frame) -> bool:
     """Tell whether a frame is a fragment, be it the first one."""
     return bool(frame.fragment & ~_DF)
+
+
+class Icmp(NamedTuple):
+    """The type of an ICMP message, and that of what belongs to it: the reply to a request, the request of a reply."""
+
+    type: int
+    partner: int
+
+
+_PARTNERS: Final = {8: 0, 0: 8, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17}
+"""Requests and replies: echo, timestamp, information, address mask (RFC 792, RFC 950)."""
+REQUESTS: Final = frozenset({8, 13, 15, 17})
+
+
+def icmp_query(data: bytes, frame: Frame) -> Icmp | None:
+    """Read a request or reply of ICMP; None for its errors, other protocols and fragments."""
+    at = ETHERNET_HEADER + (frame.words & 0xF) * 4
+    if frame.proto != ICMP or fragmented(frame) or len(data) <= at or data[at] not in _PARTNERS:
+        return None
+    return Icmp(data[at], _PARTNERS[data[at]])
+
+
+def partner(icmp_type: int) -> int:
+    """Name the type of the reply to a request, or of the request of a reply; 0 for other types."""
+    return _PARTNERS.get(icmp_type, 0)
+
+
+def is_opening(data: bytes, frame: Frame) -> bool:
+    """Tell whether a frame can only begin a conversation: a TCP SYN without ACK, an ICMP request."""
+    if frame.proto == TCP:
+        at = ETHERNET_HEADER + (frame.words & 0xF) * 4 + _TCP_FLAGS_OFFSET
+        return not fragmented(frame) and len(data) > at and data[at] & (_SYN | _ACK) == _SYN
+    query = icmp_query(data, frame)
+    return query is not None and query.type in REQUESTS
+
+
+class Quoted(NamedTuple):
+    """What an ICMP error is about: a packet that its receiver has sent."""
+
+    proto: int
+    source_port: int | None
+    destination_port: int | None
+
+
+def quoted(data: bytes, frame: Frame) -> Quoted | None:
+    """Read the packet that an ICMP error quotes (RFC 792); None if the frame is no such error."""
+    if not is_error(data, frame):
+        return None
+    at = ETHERNET_HEADER + (frame.words & 0xF) * 4 + _ICMP_HEADER.size
+    proto = data[at + 9]
+    ports_at = at + (data[at] & 0xF) * 4
+    if proto not in (TCP, UDP) or len(data) < ports_at + _PORTS.size:
+        return Quoted(proto, None, None)
+    return Quoted(proto, *_PORTS.unpack_from(data, ports_at))
 
 
 def is_error(data: bytes, frame: Frame) -> bool:

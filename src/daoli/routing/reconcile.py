@@ -14,27 +14,36 @@ from daoli.routing.flows import (
     FORGET,
     STATIC_COOKIE,
     Arrive,
+    ArriveIcmp,
     ArriveProtocol,
     ArriveTcp,
+    ArriveTcpAnswer,
     ArriveUdp,
     Cookie,
     Forward,
+    ForwardIcmp,
     ForwardProtocol,
     ForwardTcp,
+    ForwardTcpAnswer,
     ForwardUdp,
     Kind,
     static_flows,
 )
 from daoli.routing.model import ROUTER_MAC
-from daoli.routing.packet import TCP, UDP
-from daoli.routing.policy import Judgement, judge, judge_outside
+from daoli.routing.packet import ICMP, TCP, UDP, partner
+from daoli.routing.policy import Judgement, Packet, Policy, judge
 from daoli.routing.router import Router
 from daoli.routing.routes import BACK, FORTH, Connection, Route, key_of, selector
-from daoli.routing.view import End, Outside, Place, Switch
+from daoli.routing.verdict import answering
+from daoli.routing.view import End, Outside, Switch
 
 _Key = tuple[int, int, frozenset[object]]
 _OTHER: Final = -1
 """A protocol without ports."""
+_QUERY: Final = -2
+"""ICMP requests or replies of one type."""
+_ANSWER: Final = -3
+"""A TCP connection's side that may not open it."""
 
 
 class Repair(NamedTuple):
@@ -58,14 +67,24 @@ class _Ends(NamedTuple):
     destination: End
     connection: Connection | None
 
-    def judgement(self) -> Judgement:
-        source, destination = self.source, self.destination
-        if isinstance(source, Place):
-            if isinstance(destination, Place):
-                return judge(source.endpoint, destination.endpoint)
-            return judge_outside(source.network)
-        assert isinstance(destination, Place)  # noqa: S101 (of two ends at most one is outside)
-        return judge_outside(destination.network)
+    def judgement(self, policy: Policy) -> Judgement | None:
+        """Judge the route that the flow is part of; None if there may be no route of this kind between the two."""
+        between = policy.between(self.source, self.destination)
+        if between.whole is not None:
+            return between.whole
+        if self.connection is None:
+            return None
+        protocol, source_port, destination_port = self.connection
+        if protocol not in (TCP, UDP):
+            return judge(between, Packet(protocol, opens=False))
+        return judge(between, Packet(protocol, source_port, destination_port, opens=False))
+
+    def only_answers(self, policy: Policy) -> bool:
+        """Tell whether what goes from source to destination may not open the connection that it is of."""
+        between = policy.between(self.source, self.destination)
+        if self.connection is None or between.whole is not None:
+            return False
+        return answering(between, self.connection)[0]
 
     def key(self) -> bytes:
         return key_of(self.connection, self.source, self.destination)
@@ -166,7 +185,8 @@ class Reconciler:
         ends = self._ends(flow, connection)
         if ends is None:
             return not self._may_become_clear(flow)
-        if not ends.judgement().allowed:
+        judgement = ends.judgement(self._router.view.policy)
+        if judgement is None or not judgement.allowed:
             return True
         if self._by_uplink(flow):
             return self._take_arrival(flow, cookie, ends)
@@ -226,7 +246,7 @@ class Reconciler:
             # Until the other host connects nobody knows its uplink's MAC: the flow is believed until then.
             way = (here.uplink_mac, there.uplink_mac if there.connected else sent_to, here.uplink or 0)
         head = (0, flow.cookie, flow.idle_timeout, source.port_no, source.mac, source.ipv4, destination.ipv4)
-        if not _same(flow, _FORWARDS[_kind(ends.connection)](*head, *selector(ends.connection), *way).message()):
+        if not _same(flow, _FORWARDS[self._kind(ends)](*head, *selector(ends.connection), *way).message()):
             return True
         route = self._adopt(cookie, ends)
         if route is None:
@@ -246,10 +266,13 @@ class Reconciler:
             return True
         head = (0, flow.cookie, flow.idle_timeout, switch.uplink, switch.uplink_mac, source.ipv4, destination.ipv4)
         way = (destination.mac, destination.port_no)
-        if not _same(flow, _ARRIVALS[_kind(ends.connection)](*head, *selector(ends.connection), *way).message()):
+        if not _same(flow, _ARRIVALS[self._kind(ends)](*head, *selector(ends.connection), *way).message()):
             return True
         route = self._router.routes.find(ends.key())
         return route is not None and (route.id, route.generation) != (cookie.route_id, cookie.generation)
+
+    def _kind(self, ends: _Ends) -> int | None:
+        return _ANSWER if ends.only_answers(self._router.view.policy) else _kind(ends.connection)
 
     def _adopt(self, cookie: Cookie, ends: _Ends) -> Route | None:
         """Find or make the route of a good flow; None if it belongs to another installation than the live one."""
@@ -261,7 +284,11 @@ class Reconciler:
             return None
         ends = ends.in_order()
         first, second, connection = ends
-        route = Route(cookie.route_id, first, second, ends.judgement(), self._started, connection)
+        judgement = ends.judgement(self._router.view.policy)
+        if judgement is None:
+            return None
+        route = Route(cookie.route_id, first, second, judgement, self._started, connection)
+        self._router.limit(route)
         route.generation = cookie.generation
         route.alive = 0
         route.installed = 0.0
@@ -270,13 +297,29 @@ class Reconciler:
         return route
 
 
-_FORWARDS: Final = {None: Forward, TCP: ForwardTcp, UDP: ForwardUdp, _OTHER: ForwardProtocol}
-_ARRIVALS: Final = {None: Arrive, TCP: ArriveTcp, UDP: ArriveUdp, _OTHER: ArriveProtocol}
+_FORWARDS: Final = {
+    None: Forward,
+    TCP: ForwardTcp,
+    UDP: ForwardUdp,
+    _OTHER: ForwardProtocol,
+    _QUERY: ForwardIcmp,
+    _ANSWER: ForwardTcpAnswer,
+}
+_ARRIVALS: Final = {
+    None: Arrive,
+    TCP: ArriveTcp,
+    UDP: ArriveUdp,
+    _OTHER: ArriveProtocol,
+    _QUERY: ArriveIcmp,
+    _ANSWER: ArriveTcpAnswer,
+}
 
 
 def _kind(connection: Connection | None) -> int | None:
     if connection is None:
         return None
+    if connection.is_query:
+        return _QUERY
     return connection.protocol if connection.protocol in (TCP, UDP) else _OTHER
 
 
@@ -285,6 +328,8 @@ def _connection_of(flow: FlowStats) -> Connection | None:
     protocol = flow.match.number("ip_proto")
     if protocol is None:
         return None
+    if protocol == ICMP and (icmp_type := flow.match.number("icmpv4_type")) is not None:
+        return Connection(ICMP, icmp_type, partner(icmp_type))
     name = "tcp" if protocol == TCP else "udp"
     return Connection(protocol, flow.match.number(f"{name}_src") or 0, flow.match.number(f"{name}_dst") or 0)
 

@@ -16,17 +16,25 @@ from daoli.routing.budget import Budget
 from daoli.routing.entries import Entries
 from daoli.routing.flows import (
     ARRIVE,
+    ARRIVE_ICMP,
     ARRIVE_PROTOCOL,
     ARRIVE_TCP,
+    ARRIVE_TCP_ANSWER,
     ARRIVE_UDP,
     COOKIE_ALL,
     DENY,
     DENY_COOKIE,
+    DENY_ICMP,
+    DENY_PROTOCOL,
+    DENY_TCP,
     DENY_TYPE,
+    DENY_UDP,
     FORGET,
     FORWARD,
+    FORWARD_ICMP,
     FORWARD_PROTOCOL,
     FORWARD_TCP,
+    FORWARD_TCP_ANSWER,
     FORWARD_UDP,
     KIND_MASK,
     MUTE,
@@ -57,8 +65,9 @@ from daoli.routing.packet import (
     icmp_error,
     may_be_reported,
 )
+from daoli.routing.policy import Packet, judge
 from daoli.routing.routes import BACK, FORTH, Connection, Route, RouteTable, key_of, selector
-from daoli.routing.verdict import Outcome, Verdict, connection_of, decide, obstacle
+from daoli.routing.verdict import Outcome, Verdict, answering, connection_of, decide, obstacle
 from daoli.routing.view import End, Outside, View
 
 Write = tuple[int, bytes]
@@ -156,7 +165,7 @@ class Router:
         source, destination, frame = verdict.source, verdict.destination, verdict.frame
         judgement = verdict.judgement
         assert source is not None and destination is not None and frame is not None and judgement is not None  # noqa: S101, PT018 (what these two outcomes carry)
-        if destination.endpoint is None and verdict.connection is None:
+        if destination.endpoint is None and verdict.outcome is Outcome.FORWARD:
             verdict, destination = self._by_entry(verdict, destination, connection_of(punt.data, frame))
             if verdict.outcome is Outcome.UNREACHABLE:
                 return Answer(verdict.outcome, verdict, None, self._refuse(verdict, source.dpid, punt, now))
@@ -172,6 +181,7 @@ class Router:
             route = None
         if route is None:
             route = opened = self.routes.open(source, destination, judgement, now, verdict.connection)
+            self.limit(route)
         elif route.alive == FORTH | BACK and now - route.installed < self.settings.grace:
             return Answer(verdict.outcome, verdict, None, [(destination.dpid, emit)])
         else:
@@ -179,6 +189,29 @@ class Router:
         writes += self.flows_of(route)
         writes.append((destination.dpid, emit))
         return Answer(verdict.outcome, verdict, opened, writes)
+
+    def limit(self, route: Route) -> None:
+        """Note in which directions a connection may not be opened, so that their flows take answers only."""
+        if route.connection is None:
+            return
+        between = self.view.policy.between(route.source, route.destination)
+        forth, back = (False, False) if between.whole is not None else answering(between, route.connection)
+        route.answering = (FORTH if forth else 0) | (BACK if back else 0)
+
+    def obsolete(self, routes: Iterable[Route]) -> list[Route]:
+        """List the routes that policy would not open as they are now."""
+        return [route for route in routes if not self._stands(route)]
+
+    def _stands(self, route: Route) -> bool:
+        between = self.view.policy.between(route.source, route.destination)
+        connection, whole = route.connection, between.whole
+        if connection is None or whole is not None:
+            return whole is not None and whole.allowed and not route.answering
+        forth, back = answering(between, connection)
+        if route.answering != (FORTH if forth else 0) | (BACK if back else 0):
+            return False
+        ports = connection[1:] if connection.protocol in (TCP, UDP) else (None, None)
+        return judge(between, Packet(connection.protocol, ports[0], ports[1], opens=False)).allowed
 
     def _by_entry(self, verdict: Verdict, outside: End, connection: Connection) -> tuple[Verdict, End]:
         """Let an endpoint's answer leave by the host that let the question in, if there is a route of it."""
@@ -226,16 +259,17 @@ class Router:
 
     def _connection_flows(self, route: Route, connection: Connection) -> list[Write]:
         a, b = route.source, route.destination
-        forward, arrive = _PACKERS.get(connection.protocol, _PROTOCOL_PACKERS)
         head = (0, connection_cookie(route.generation, route.id), self.settings.idle_timeout)
         writes = []
-        for here, there, way in ((b, a, connection.back()), (a, b, connection)):
+        for here, there, way, out in ((b, a, connection.back(), BACK), (a, b, connection, FORTH)):
             switch, pair = here.switch, (here.ipv4, there.ipv4, *selector(way))
             if here.port_no is None:
                 continue
+            forward, _ = _packers(connection, answers=bool(route.answering & out))
             if a.dpid == b.dpid:
                 flows = forward(*head, here.port_no, here.mac, *pair, ROUTER_MAC, there.mac, there.port_no)
             elif switch.uplink is not None:
+                _, arrive = _packers(connection, answers=bool(route.answering & ~out))
                 macs = (switch.uplink_mac, there.switch.uplink_mac)
                 from_there = (switch.uplink, switch.uplink_mac, there.ipv4, here.ipv4, *selector(way.back()))
                 flows = arrive(*head, *from_there, here.mac, here.port_no)
@@ -254,7 +288,8 @@ class Router:
         if verdict.outcome is Outcome.UNKNOWN_PORT:
             drop = MUTE.pack(0, DENY_COOKIE, seconds, Priority.MUTE, punt.in_port)
         elif frame is not None:
-            drop = DENY.pack(0, DENY_COOKIE, seconds, punt.in_port, frame.eth_src, frame.ipv4_src, frame.ipv4_dst)
+            pair = (punt.in_port, frame.eth_src, frame.ipv4_src, frame.ipv4_dst)
+            drop = _denial(verdict.connection)(0, DENY_COOKIE, seconds, *pair, *selector(verdict.connection))
         elif verdict.outcome is Outcome.NOT_IPV4 and (head := ethernet(punt.data)):
             seconds = settings.noise_timeout
             drop = DENY_TYPE.pack(0, DENY_COOKIE, seconds, punt.in_port, head[2])
@@ -374,7 +409,23 @@ _PACKERS: Final[dict[int, tuple[_Packer, _Packer]]] = {
     TCP: (FORWARD_TCP.pack, ARRIVE_TCP.pack),
     UDP: (FORWARD_UDP.pack, ARRIVE_UDP.pack),
 }
+_QUERY_PACKERS: Final = (FORWARD_ICMP.pack, ARRIVE_ICMP.pack)
 _PROTOCOL_PACKERS: Final = (FORWARD_PROTOCOL.pack, ARRIVE_PROTOCOL.pack)
+_ANSWER_PACKERS: Final = (FORWARD_TCP_ANSWER.pack, ARRIVE_TCP_ANSWER.pack)
+_DENIALS: Final[dict[int, _Packer]] = {TCP: DENY_TCP.pack, UDP: DENY_UDP.pack}
+
+
+def _packers(connection: Connection, *, answers: bool) -> tuple[_Packer, _Packer]:
+    """Choose what packs the flows of one direction: one that only answers wants an ACK."""
+    if answers:
+        return _ANSWER_PACKERS
+    return _QUERY_PACKERS if connection.is_query else _PACKERS.get(connection.protocol, _PROTOCOL_PACKERS)
+
+
+def _denial(connection: Connection | None) -> _Packer:
+    if connection is None:
+        return DENY.pack
+    return DENY_ICMP.pack if connection.is_query else _DENIALS.get(connection.protocol, DENY_PROTOCOL.pack)
 
 
 def _end(cookie: int, idle: int, here: End, there: End) -> bytes:

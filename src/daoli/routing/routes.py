@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from daoli.routing.packet import TCP, UDP
+from daoli.routing.packet import ICMP, TCP, UDP
 from daoli.routing.policy import Judgement
 from daoli.routing.view import End, Outside
 
@@ -21,11 +21,19 @@ _GENERATION_MASK: Final = 0xFF
 
 
 class Connection(NamedTuple):
-    """What tells one connection from the others of a pair; ports are 0 where the protocol has none, or none to see."""
+    """What tells one connection from the others of a pair; ports are 0 where the protocol has none, or none to see.
+
+    ICMP requests and replies have their types in place of ports: each side's own first.
+    """
 
     protocol: int
     source_port: int = 0
     destination_port: int = 0
+
+    @property
+    def is_query(self) -> bool:
+        """Whether it is an ICMP request with its replies."""
+        return self.protocol == ICMP and self.source_port != self.destination_port
 
     def back(self) -> Connection:
         """Describe the same connection as its destination sees it."""
@@ -47,7 +55,9 @@ def selector(connection: Connection | None) -> tuple[int, ...]:
     """Give the fields by which a connection's flows tell it from the others of its pair."""
     if connection is None:
         return ()
-    return connection[1:] if connection.protocol in (TCP, UDP) else connection[:1]
+    if connection.protocol in (TCP, UDP):
+        return connection[1:]
+    return connection[1:2] if connection.is_query else connection[:1]
 
 
 class Route:
@@ -59,6 +69,7 @@ class Route:
     __slots__ = (
         "_dpids",
         "alive",
+        "answering",
         "connection",
         "destination",
         "generation",
@@ -86,6 +97,8 @@ class Route:
         self.destination = destination
         self.judgement = judgement
         self.connection = connection
+        self.answering = 0
+        """Directions, as in `alive`, in which a TCP connection may not be opened: their flows want an ACK."""
         self.opened = now
         self.installed = now
         self.alive = FORTH | BACK

@@ -8,8 +8,22 @@ from typing import NamedTuple
 from daoli.ofproto import PacketInReason, PortNo
 from daoli.ofproto.shapes import Punt
 from daoli.routing.model import Network, ipv4_text
-from daoli.routing.packet import IPV4, Frame, ethernet, fragmented, is_error, parse, ports
-from daoli.routing.policy import Judgement, judge, judge_outside
+from daoli.routing.packet import (
+    ICMP,
+    IPV4,
+    TCP,
+    UDP,
+    Frame,
+    ethernet,
+    fragmented,
+    icmp_query,
+    is_error,
+    is_opening,
+    parse,
+    ports,
+    quoted,
+)
+from daoli.routing.policy import Between, Judgement, Packet, judge
 from daoli.routing.routes import Connection
 from daoli.routing.view import End, Outside, Place, Switch, View
 
@@ -22,7 +36,7 @@ class Outcome(Enum):
     RESTORE = "restore"
     """Routed here by the source, but the flow at this destination is missing."""
     REPORT = "icmp error"
-    """From outside, about what an endpoint has sent: to be passed on, but no conversation."""
+    """About what the other end has sent: to be passed on, but no conversation."""
     ANSWER = "answer"
     """Meant for the gateway itself."""
     EXPIRED = "ttl expired"
@@ -51,7 +65,7 @@ class Verdict(NamedTuple):
     problem: str = ""
     """A sentence for operators, where the outcome leaves room for one."""
     connection: Connection | None = None
-    """What the route is to be limited to; None for all of the pair."""
+    """What the route, or the denial, is to be limited to; None for all of the pair."""
 
 
 _MULTICAST_FROM = 224
@@ -81,21 +95,57 @@ def decide(view: View, dpid: int, punt: Punt) -> Verdict:
     if punt.reason == PacketInReason.INVALID_TTL or frame.ttl <= _FIRST_HOP:
         return Verdict(Outcome.EXPIRED, frame, source)
     if destination is None:
-        return _to_nobody(view, frame, source)
-    return converse(source, destination, judge(source.endpoint, destination.endpoint), frame)
+        return _to_nobody(view, punt, frame, source)
+    return _converse(view, source, destination, punt.data, frame)
 
 
-def converse(source: End, destination: End, judgement: Judgement, frame: Frame | None = None) -> Verdict:
-    """Say what follows from a judgement on two known ends; `frame` is their first packet, if there is one."""
-    if not judgement.allowed:
-        return Verdict(Outcome.DENIED, frame, source, destination, judgement)
-    if problem := obstacle(source, destination):
-        return Verdict(Outcome.UNREACHABLE, frame, source, destination, judgement, problem)
-    return Verdict(Outcome.FORWARD, frame, source, destination, judgement)
+def _converse(view: View, source: End, destination: End, data: bytes, frame: Frame) -> Verdict:
+    """Judge a packet from one known end to another."""
+    between = view.policy.between(source, destination)
+    if between.whole is not None:
+        return _follow(source, destination, between.whole, None, frame)
+    if (report := quoted(data, frame)) is not None:
+        about = Packet(report.proto, report.source_port, report.destination_port, opens=False)
+        verdict = _follow(destination, source, judge(between.reversed(), about), None, frame)
+        outcome = Outcome.REPORT if verdict.outcome is Outcome.FORWARD else verdict.outcome
+        return verdict._replace(outcome=outcome, source=source, destination=destination)
+    connection = connection_of(data, frame)
+    return _follow(source, destination, judge(between, packet_of(connection, data, frame)), connection, frame)
+
+
+def _follow(
+    source: End, destination: End, judgement: Judgement, connection: Connection | None, frame: Frame
+) -> Verdict:
+    """Say what follows from a judgement."""
+    problem = ""
+    outcome = Outcome.DENIED
+    if judgement.allowed:
+        problem = obstacle(source, destination)
+        outcome = Outcome.UNREACHABLE if problem else Outcome.FORWARD
+    return Verdict(outcome, frame, source, destination, judgement, problem, connection)
+
+
+def packet_of(connection: Connection, data: bytes, frame: Frame) -> Packet:
+    """Tell what policy looks at in a packet."""
+    opens = is_opening(data, frame)
+    if connection.protocol in (TCP, UDP) and not fragmented(frame):
+        return Packet(connection.protocol, connection.source_port, connection.destination_port, opens=opens)
+    return Packet(connection.protocol, opens=opens)
+
+
+def answering(between: Between, connection: Connection) -> tuple[bool, bool]:
+    """Tell in which directions a TCP connection may not be opened: of the two ends of `between`, first and second."""
+    if connection.protocol != TCP:
+        return False, False
+    forth = between.forth.judge(TCP, connection.destination_port).allowed
+    back = between.back.judge(TCP, connection.source_port).allowed
+    return not forth, not back
 
 
 def connection_of(data: bytes, frame: Frame) -> Connection:
     """Read which connection a packet belongs to; all fragments of a pair are one, as they are for Open vSwitch."""
+    if frame.proto == ICMP and (query := icmp_query(data, frame)) is not None:
+        return Connection(ICMP, *query)
     found = None if fragmented(frame) else ports(data, frame)
     return Connection(frame.proto, *(found or ()))
 
@@ -134,16 +184,16 @@ def _from_uplink(view: View, switch: Switch, punt: Punt) -> Verdict:
     here = destination is not None and destination.switch is switch
     if source is None and destination is not None and here and (entry := _entry(view, switch, frame)):
         outside = Outside(entry, frame.ipv4_src, destination.gateway)
-        return _arrived(punt, frame, outside, destination, judge_outside(destination.network))
+        return _arrived(view, punt, frame, outside, destination)
     if source is None or source.switch is switch:
         return Verdict(Outcome.STRAY, frame, problem=f"no other host has {ipv4_text(frame.ipv4_src)}")
     if frame.eth_src != source.switch.uplink_mac:
         return Verdict(Outcome.SPOOFED, frame, problem="not sent by the uplink of the source's host")
     if destination is not None and here:
-        return _arrived(punt, frame, source, destination, judge(source.endpoint, destination.endpoint))
+        return _arrived(view, punt, frame, source, destination)
     if destination is None and switch.host.gateway and view.network_of(frame.ipv4_dst) is None:
         outside = Outside(switch, frame.ipv4_dst, source.gateway)
-        return _arrived(punt, frame, source, outside, judge_outside(source.network))
+        return _arrived(view, punt, frame, source, outside)
     return Verdict(Outcome.STRAY, frame, source, problem=f"{ipv4_text(frame.ipv4_dst)} is not on this host")
 
 
@@ -155,18 +205,20 @@ def _entry(view: View, switch: Switch, frame: Frame) -> Switch | None:
     return entry if view.network_of(frame.ipv4_src) is None else None
 
 
-def _arrived(punt: Punt, frame: Frame, source: End, destination: End, judgement: Judgement) -> Verdict:
+def _arrived(view: View, punt: Punt, frame: Frame, source: End, destination: End) -> Verdict:
     """Judge what another host has routed here."""
-    outcome, problem = Outcome.RESTORE, ""
-    if not judgement.allowed:
-        outcome = Outcome.DENIED
-    elif problem := absence(destination):  # of the source it does not matter: its packet is here already
+    verdict = _converse(view, source, destination, punt.data, frame)
+    if verdict.outcome is Outcome.DENIED:
+        return verdict
+    outcome = Outcome.REPORT if verdict.outcome is Outcome.REPORT else Outcome.RESTORE
+    problem = absence(destination)  # of the source it does not matter: its packet is here already
+    if problem:
         outcome = Outcome.UNREACHABLE
     elif punt.reason == PacketInReason.INVALID_TTL or frame.ttl <= _FIRST_HOP:
         outcome = Outcome.EXPIRED
     outside = source.endpoint is None or destination.endpoint is None
-    connection = connection_of(punt.data, frame) if outside else None
-    return Verdict(outcome, frame, source, destination, judgement, problem, connection)
+    connection = connection_of(punt.data, frame) if outside else verdict.connection
+    return verdict._replace(outcome=outcome, problem=problem, connection=connection)
 
 
 def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None) -> Verdict:
@@ -186,7 +238,7 @@ def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None) -> 
         return Verdict(Outcome.EXPIRED, frame, source)
     if destination is None:
         return Verdict(Outcome.UNKNOWN_HOST, frame, source, problem=_nobody(network))
-    verdict = converse(source, destination, judge_outside(network), frame)
+    verdict = _converse(view, source, destination, punt.data, frame)
     if verdict.outcome is not Outcome.FORWARD:
         return verdict
     if is_error(punt.data, frame):
@@ -212,14 +264,15 @@ def _not_forwarded(frame: Frame, source: Place) -> Outcome | None:
     return Outcome.ANSWER if frame.ipv4_dst == source.gateway else None
 
 
-def _to_nobody(view: View, frame: Frame, source: Place) -> Verdict:
+def _to_nobody(view: View, punt: Punt, frame: Frame, source: Place) -> Verdict:
     network = view.network_of(frame.ipv4_dst)
     if network is not None:
         return Verdict(Outcome.UNKNOWN_HOST, frame, source, problem=_nobody(network))
-    judgement = judge_outside(source.network)
-    if judgement.allowed and (not source.switch.host.gateway or frame.ipv4_dst[0] in _NEVER_SENT):
+    verdict = _converse(view, source, Outside(source.switch, frame.ipv4_dst, source.gateway), punt.data, frame)
+    allowed = verdict.outcome is not Outcome.DENIED
+    if allowed and (not source.switch.host.gateway or frame.ipv4_dst[0] in _NEVER_SENT):
         return Verdict(Outcome.UNKNOWN_NETWORK, frame, source, problem="no network holds this address")
-    return converse(source, Outside(source.switch, frame.ipv4_dst, source.gateway), judgement, frame)
+    return verdict
 
 
 def _nobody(network: Network) -> str:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from daoli.ofproto import PortNo
 from daoli.routing.flows import NAMES_PORT
 from daoli.routing.model import Endpoint, Host, Network
+from daoli.routing.policy import Policy
 
 
 class PortInfo(NamedTuple):
@@ -108,6 +109,7 @@ class View:
         self.by_ipv4: dict[bytes, Place] = {}
         self.by_uplink: dict[bytes, Switch] = {}
         """Switches by the last known MAC of their uplinks."""
+        self.policy = Policy(self.networks)
         self._by_host: dict[str, dict[str, Place]] = {}
         self._subnets: dict[int, dict[int, Network]] = {}
 
@@ -147,6 +149,7 @@ class View:
         """Add a network, or replace the one of that name."""
         if network.name in self.networks:
             self._forget_subnet(self.networks[network.name])
+            self.policy.forget()
         self.networks[network.name] = network
         self._subnets.setdefault(int(network.subnet.netmask), {})[int(network.subnet.network_address)] = network
         for place in self.by_ipv4.values():
@@ -163,6 +166,7 @@ class View:
         if old is not None:
             if endpoint.same_way(old):
                 self.endpoints[endpoint.id] = endpoint
+                self.policy.forget_endpoint(endpoint.id)
                 self.by_ipv4[endpoint.ipv4].endpoint = endpoint  # the place stays, and the routes that lead there
                 return
             self.remove_endpoint(endpoint.id)
@@ -176,6 +180,7 @@ class View:
     def remove_endpoint(self, endpoint_id: str) -> None:
         """Remove an endpoint; unknown ids are a KeyError."""
         endpoint = self.endpoints.pop(endpoint_id)
+        self.policy.forget_endpoint(endpoint_id)
         place = self.by_ipv4.pop(endpoint.ipv4)
         del self._by_host[endpoint.host][endpoint.port]
         self._detach(place)

@@ -1,0 +1,112 @@
+"""Rules: who may open conversations with whom."""
+
+from __future__ import annotations
+
+import secrets
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+
+from daoli.api.cut import Cut, cut_by
+from daoli.api.groups import UnknownQuery
+from daoli.api.operation import Answer, Ask, Operation, Query, Reply
+from daoli.api.services import Services
+from daoli.hosts.rule import RuleRequest, RuleSpec
+from daoli.hosts.ruling import find_rule, matching, plan_rule, plan_rule_removal
+
+ID_BYTES = 6
+
+
+class RuleBody(RuleSpec):
+    """A rule, and how many endpoints each side matches now."""
+
+    source_matches: int
+    destination_matches: int
+
+
+class RulesBody(BaseModel):
+    """All rules, in the order in which they are asked."""
+
+    rules: list[RuleSpec]
+
+
+class RuleWritten(Cut, RuleBody):
+    """A rule, and what the change of it cut."""
+
+
+def rule_fields(services: Services, rule: RuleSpec) -> dict[str, Any]:
+    """Join what is known of a rule."""
+    view = services.inventory.view
+    sides = {
+        f"{side}_matches": sum(1 for _ in matching(view.policy, view.endpoints, getattr(rule, side).record()))
+        for side in ("source", "destination")
+    }
+    return {**dict(rule), **sides}
+
+
+async def list_rules(ask: Ask[None, Query]) -> Answer:
+    """List rules, those that are asked first before the others."""
+    rules = ask.services.inventory.mirror.rules.values()
+    ordered = sorted(rules, key=lambda rule: (-rule.priority, rule.action == "allow", rule.id))
+    return Answer(RulesBody.model_construct(rules=ordered))
+
+
+async def show_rule(ask: Ask[None, Query]) -> Answer:
+    """Show one rule, and how much it matches."""
+    rule = find_rule(ask.services.inventory.mirror, ask.path["id"])
+    return Answer(RuleBody.model_construct(**rule_fields(ask.services, rule)))
+
+
+async def make_rule(ask: Ask[RuleRequest, UnknownQuery]) -> Answer:
+    """Make a rule; routes that it forbids are cut before this answers."""
+    rule = ask.body.called(secrets.token_hex(ID_BYTES))
+    written = await ask.services.inventory.write(
+        lambda mirror: plan_rule(mirror, rule, allow_unknown=ask.query.allow_unknown)
+    )
+    body = RuleWritten.model_construct(**rule_fields(ask.services, rule), **await cut_by(ask.services, written))
+    if written.created:
+        return Answer(body, HTTPStatus.CREATED, f"/rules/{rule.id}")
+    return Answer(body)
+
+
+async def remove_rule(ask: Ask[None, Query]) -> Answer:
+    """Remove a rule; routes that it alone allowed are cut before this answers."""
+    written = await ask.services.inventory.write(lambda mirror: plan_rule_removal(mirror, ask.path["id"]))
+    return Answer(Cut.model_construct(**await cut_by(ask.services, written)))
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/rules",
+        handler=list_rules,
+        replies={HTTPStatus.OK: Reply("All rules", RulesBody)},
+    ),
+    Operation(
+        method="POST",
+        path="/rules",
+        handler=make_rule,
+        body=RuleRequest,
+        query=UnknownQuery,
+        replies={
+            HTTPStatus.OK: Reply("The rule was there already", RuleWritten),
+            HTTPStatus.CREATED: Reply("The rule is new", RuleWritten),
+        },
+        problems=(HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
+    ),
+    Operation(
+        method="GET",
+        path="/rules/{id}",
+        handler=show_rule,
+        replies={HTTPStatus.OK: Reply("The rule", RuleBody)},
+        problems=(HTTPStatus.NOT_FOUND,),
+    ),
+    Operation(
+        method="DELETE",
+        path="/rules/{id}",
+        handler=remove_rule,
+        replies={HTTPStatus.OK: Reply("The rule is gone", Cut)},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+    ),
+)
