@@ -18,6 +18,7 @@ from daoli.api.problems import MEDIA_TYPE, ProblemBody
 from daoli.hosts.events import EventHub
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
+from daoli.hosts.stored import Record
 from daoli.routing.model import Endpoint
 from daoli.routing.view import View
 from daoli.store.memory import MemoryStore
@@ -49,6 +50,7 @@ class FakeFabric:
         self.unregistered: list[Quarantined] = []
         self.live: list[RouteReport] = []
         self.cuts: dict[int, CutReport] = {}
+        self.tried: list[set[str]] = []
         self.explained: list[tuple[str, str, str | None, int | None]] = []
 
     def gauges(self) -> Mapping[str, float]:
@@ -79,6 +81,11 @@ class FakeFabric:
         return Explanation(
             source.id, destination.id, protocol, port, allowed=True, deliverable=True, reason="same network", rule=None
         )
+
+    def would_cut(self, changes: Mapping[str, Record | None]) -> CutReport:
+        """Give what the test would cut."""
+        self.tried.append(set(changes))
+        return self.cuts.get(0, CutReport())
 
     async def confirmed(self, revision: int) -> CutReport:
         """Give what the test cut at this revision."""

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from pydantic import BaseModel
 
-from daoli.api.cut import Cut, cut_by
+from daoli.api.cut import Cut, RemoveQuery, WriteQuery, change
 from daoli.api.operation import Answer, Ask, Operation, Query, Reply
 from daoli.hosts.rule import GroupRequest, GroupSpec
 from daoli.hosts.ruling import find_group, plan_group, plan_group_removal
@@ -22,12 +22,6 @@ class GroupWritten(Cut, GroupSpec):
     """A group, and what the change of it cut."""
 
 
-class UnknownQuery(Query):
-    """Whether it may name what there is not yet."""
-
-    allow_unknown: bool = False
-
-
 async def list_groups(ask: Ask[None, Query]) -> Answer:
     """List groups."""
     groups = ask.services.inventory.mirror.groups
@@ -39,20 +33,24 @@ async def show_group(ask: Ask[None, Query]) -> Answer:
     return Answer(find_group(ask.services.inventory.mirror, ask.path["name"]))
 
 
-async def put_group(ask: Ask[GroupRequest, UnknownQuery]) -> Answer:
+async def put_group(ask: Ask[GroupRequest, WriteQuery]) -> Answer:
     """Make a group, or change its networks; routes that end by it are cut."""
     group = GroupSpec.model_validate({"name": ask.path["name"], **dict(ask.body)})
-    written = await ask.services.inventory.write(
-        lambda mirror: plan_group(mirror, group, allow_unknown=ask.query.allow_unknown)
+    created, cut = await change(
+        ask.services,
+        lambda mirror: plan_group(mirror, group, allow_unknown=ask.query.allow_unknown),
+        dry_run=ask.query.dry_run,
     )
-    body = GroupWritten.model_construct(**dict(group), **await cut_by(ask.services, written))
-    return Answer(body, HTTPStatus.CREATED if written.created else HTTPStatus.OK)
+    body = GroupWritten.model_construct(**dict(group), **cut)
+    return Answer(body, HTTPStatus.CREATED if created else HTTPStatus.OK)
 
 
-async def remove_group(ask: Ask[None, Query]) -> Answer:
+async def remove_group(ask: Ask[None, RemoveQuery]) -> Answer:
     """Remove a group; routes that were allowed by it alone are cut."""
-    written = await ask.services.inventory.write(lambda mirror: plan_group_removal(mirror, ask.path["name"]))
-    return Answer(Cut.model_construct(**await cut_by(ask.services, written)))
+    _, cut = await change(
+        ask.services, lambda mirror: plan_group_removal(mirror, ask.path["name"]), dry_run=ask.query.dry_run
+    )
+    return Answer(Cut.model_construct(**cut))
 
 
 OPERATIONS = (
@@ -74,7 +72,7 @@ OPERATIONS = (
         path="/groups/{name}",
         handler=put_group,
         body=GroupRequest,
-        query=UnknownQuery,
+        query=WriteQuery,
         replies={
             HTTPStatus.OK: Reply("The group is as asked for", GroupWritten),
             HTTPStatus.CREATED: Reply("The group is new", GroupWritten),
@@ -85,6 +83,7 @@ OPERATIONS = (
         method="DELETE",
         path="/groups/{name}",
         handler=remove_group,
+        query=RemoveQuery,
         replies={HTTPStatus.OK: Reply("The group is gone", Cut)},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
     ),

@@ -8,12 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from daoli.api.cut import Cut, cut_by
-from daoli.api.groups import UnknownQuery
+from daoli.api.cut import Cut, RemoveQuery, WriteQuery, change
 from daoli.api.operation import Answer, Ask, Operation, Query, Reply
 from daoli.api.services import Services
 from daoli.hosts.rule import RuleRequest, RuleSpec
-from daoli.hosts.ruling import find_rule, matching, plan_rule, plan_rule_removal
+from daoli.hosts.ruling import find_rule, matches, plan_rule, plan_rule_removal
 
 ID_BYTES = 6
 
@@ -28,7 +27,7 @@ class RuleBody(RuleSpec):
 class RulesBody(BaseModel):
     """All rules, in the order in which they are asked."""
 
-    rules: list[RuleSpec]
+    rules: list[RuleBody]
 
 
 class RuleWritten(Cut, RuleBody):
@@ -37,11 +36,8 @@ class RuleWritten(Cut, RuleBody):
 
 def rule_fields(services: Services, rule: RuleSpec) -> dict[str, Any]:
     """Join what is known of a rule."""
-    view = services.inventory.view
-    sides = {
-        f"{side}_matches": sum(1 for _ in matching(view.policy, view.endpoints, getattr(rule, side).record()))
-        for side in ("source", "destination")
-    }
+    mirror = services.inventory.mirror
+    sides = {f"{side}_matches": matches(mirror, getattr(rule, side)) for side in ("source", "destination")}
     return {**dict(rule), **sides}
 
 
@@ -49,7 +45,8 @@ async def list_rules(ask: Ask[None, Query]) -> Answer:
     """List rules, those that are asked first before the others."""
     rules = ask.services.inventory.mirror.rules.values()
     ordered = sorted(rules, key=lambda rule: (-rule.priority, rule.action == "allow", rule.id))
-    return Answer(RulesBody.model_construct(rules=ordered))
+    bodies = [RuleBody.model_construct(**rule_fields(ask.services, rule)) for rule in ordered]
+    return Answer(RulesBody.model_construct(rules=bodies))
 
 
 async def show_rule(ask: Ask[None, Query]) -> Answer:
@@ -58,22 +55,24 @@ async def show_rule(ask: Ask[None, Query]) -> Answer:
     return Answer(RuleBody.model_construct(**rule_fields(ask.services, rule)))
 
 
-async def make_rule(ask: Ask[RuleRequest, UnknownQuery]) -> Answer:
+async def make_rule(ask: Ask[RuleRequest, WriteQuery]) -> Answer:
     """Make a rule; routes that it forbids are cut before this answers."""
     rule = ask.body.called(secrets.token_hex(ID_BYTES))
-    written = await ask.services.inventory.write(
-        lambda mirror: plan_rule(mirror, rule, allow_unknown=ask.query.allow_unknown)
+    created, cut = await change(
+        ask.services,
+        lambda mirror: plan_rule(mirror, rule, allow_unknown=ask.query.allow_unknown),
+        dry_run=ask.query.dry_run,
     )
-    body = RuleWritten.model_construct(**rule_fields(ask.services, rule), **await cut_by(ask.services, written))
-    if written.created:
-        return Answer(body, HTTPStatus.CREATED, f"/rules/{rule.id}")
-    return Answer(body)
+    body = RuleWritten.model_construct(**rule_fields(ask.services, rule), **cut)
+    return Answer(body, HTTPStatus.CREATED, f"/rules/{rule.id}") if created else Answer(body)
 
 
-async def remove_rule(ask: Ask[None, Query]) -> Answer:
+async def remove_rule(ask: Ask[None, RemoveQuery]) -> Answer:
     """Remove a rule; routes that it alone allowed are cut before this answers."""
-    written = await ask.services.inventory.write(lambda mirror: plan_rule_removal(mirror, ask.path["id"]))
-    return Answer(Cut.model_construct(**await cut_by(ask.services, written)))
+    _, cut = await change(
+        ask.services, lambda mirror: plan_rule_removal(mirror, ask.path["id"]), dry_run=ask.query.dry_run
+    )
+    return Answer(Cut.model_construct(**cut))
 
 
 OPERATIONS = (
@@ -88,9 +87,9 @@ OPERATIONS = (
         path="/rules",
         handler=make_rule,
         body=RuleRequest,
-        query=UnknownQuery,
+        query=WriteQuery,
         replies={
-            HTTPStatus.OK: Reply("The rule was there already", RuleWritten),
+            HTTPStatus.OK: Reply("The rule was there already, or nothing was to be written", RuleWritten),
             HTTPStatus.CREATED: Reply("The rule is new", RuleWritten),
         },
         problems=(HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -106,6 +105,7 @@ OPERATIONS = (
         method="DELETE",
         path="/rules/{id}",
         handler=remove_rule,
+        query=RemoveQuery,
         replies={HTTPStatus.OK: Reply("The rule is gone", Cut)},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
     ),

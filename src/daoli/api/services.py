@@ -16,6 +16,7 @@ from daoli.hosts.leases import Leases
 from daoli.hosts.moves import Moves
 from daoli.hosts.reported import Reported
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
+from daoli.hosts.stored import Record
 from daoli.routing.model import Endpoint
 
 
@@ -51,6 +52,10 @@ class Fabric(Protocol):
         self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
     ) -> Explanation:
         """Say what would happen to a packet, and why."""
+        ...
+
+    def would_cut(self, changes: Mapping[str, Record | None]) -> CutReport:
+        """Say what routes a change of rules and groups would cut; nothing is written."""
         ...
 
     async def confirmed(self, revision: int) -> CutReport:

@@ -23,6 +23,8 @@ from daoli.hosts.explain import explain
 from daoli.hosts.herald import Herald
 from daoli.hosts.mirror import Changed
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
+from daoli.hosts.ruling import tried
+from daoli.hosts.stored import Record
 from daoli.ofproto import (
     Error,
     FlowRemoved,
@@ -330,7 +332,9 @@ class Fabric:
         for host in left:
             dpids.add(host.dpid)
             self._leave(host)
-        self._write(self.router.lift_denials(self._now()))
+        lifted = self.router.lift_denials(self._now())
+        self._write(lifted)
+        dpids.update(dpid for dpid, _ in lifted)
         for was, now in change.hosts:
             if now is None or (was is not None and _same_table(was, now)):
                 continue
@@ -346,7 +350,7 @@ class Fabric:
                 self._reports.popitem(last=False)
 
     def _no_longer_outside(self, change: Changed) -> list[Route]:
-        """List the routes to the outside that a host no longer serves, or a network no longer allows or now holds."""
+        """List the routes to the outside that a host no longer serves, or that a network now holds."""
         closed = {was.dpid for was, now in change.hosts if was is not None and now is not None and not now.gateway}
         networks = [network for _, network in change.networks if network is not None]
         if not closed and not networks:
@@ -355,11 +359,7 @@ class Fabric:
             route
             for route in self.router.routes
             if (outside := route.outside) is not None
-            and (
-                outside.dpid in closed
-                or any(IPv4Address(outside.ipv4) in network.subnet for network in networks)
-                or any(network.internal and network.gateway == outside.gateway for network in networks)
-            )
+            and (outside.dpid in closed or any(IPv4Address(outside.ipv4) in network.subnet for network in networks))
         ]
 
     async def confirmed(self, revision: int) -> CutReport:
@@ -495,10 +495,20 @@ class Fabric:
 
     def _no_longer_allowed(self, change: Changed) -> list[Route]:
         """List the routes that a change of rules, groups, names or labels leaves without a right to be."""
-        if change.rules or change.groups:
-            return self.router.obsolete(self.router.routes)
-        called = [now for was, now in change.endpoints if was is not None and now is not None and now.same_way(was)]
-        return self.router.obsolete(route for each in called for route in self.router.routes.of_endpoint(each.id))
+        rules = [spec.record() for pair in change.rules for spec in pair if spec is not None]
+        networks = {network.name for _, network in change.networks if network is not None}
+        networks |= {network for pair in change.groups for group in pair if group for network in group.networks}
+        concerned = set(self.router.affected(rules, networks))
+        for was, now in change.endpoints:
+            if was is not None and now is not None and now.same_way(was):
+                concerned.update(self.router.routes.of_endpoint(now.id))
+        return self.router.obsolete(concerned)
+
+    def would_cut(self, changes: Mapping[str, Record | None]) -> CutReport:
+        """Say what routes a change of rules and groups would cut; nothing is written, and nothing waits."""
+        with tried(self.view.policy, changes) as concern:
+            cut = self.router.obsolete(self.router.affected(*concern))
+        return CutReport(tuple(map(self._report, cut)))
 
     def explain(
         self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
@@ -508,6 +518,7 @@ class Fabric:
 
     def _report(self, route: Route) -> RouteReport:
         source, destination, connection = route.source, route.destination, route.connection
+        judgement = self.router.judged(route) or route.judgement
         has_ports = connection is not None and connection.protocol in (TCP, UDP)
         return RouteReport(
             id=route.id,
@@ -516,7 +527,8 @@ class Fabric:
             source_host=source.switch.host.name,
             destination_host=destination.switch.host.name,
             granularity="pair" if connection is None else "connection",
-            reason=route.judgement.reason,
+            reason=judgement.reason,
+            rule=judgement.rule,
             age_seconds=self._now() - route.opened,
             source_address=ipv4_text(source.ipv4),
             destination_address=ipv4_text(destination.ipv4),

@@ -59,6 +59,8 @@ class RouteReport:
     source_port: int | None = None
     """Of a TCP or UDP connection; 0 for fragments, which do not tell."""
     destination_port: int | None = None
+    rule: str | None = None
+    """Id of the rule that allows it; None where a default does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from daoli.hosts.errors import Clash, Invalid, NotFound
 from daoli.hosts.mirror import Mirror
 from daoli.hosts.plans import Plan
 from daoli.hosts.rule import GroupSpec, RuleSpec, SelectorSpec
 from daoli.hosts.stored import Record, key_of
-from daoli.routing.model import Endpoint
-from daoli.routing.policy import Policy, Subject
-from daoli.routing.rules import Kind, Selector
+from daoli.routing.policy import Policy
+from daoli.routing.rules import Group, Kind, Rule
 
 
 def plan_rule(mirror: Mirror, rule: RuleSpec, *, allow_unknown: bool) -> Plan:
@@ -30,10 +31,9 @@ def plan_rule(mirror: Mirror, rule: RuleSpec, *, allow_unknown: bool) -> Plan:
 
 def _unknown(mirror: Mirror, selector: SelectorSpec, side: str) -> Invalid | None:
     kind, name = selector.record()
-    view = mirror.view
     known = {
-        Kind.ENDPOINT: lambda: name in view.endpoints or any(e.name == name for e in view.endpoints.values()),
-        Kind.NETWORK: lambda: name in view.networks,
+        Kind.ENDPOINT: lambda: matches(mirror, selector) > 0,
+        Kind.NETWORK: lambda: name in mirror.view.networks,
         Kind.GROUP: lambda: name in mirror.groups,
     }
     if kind not in known or known[kind]():
@@ -59,15 +59,13 @@ def plan_rule_removal(mirror: Mirror, rule_id: str) -> Plan:
 
 def plan_expiry(mirror: Mirror, now: float) -> Plan:
     """Remove the rules whose time has come."""
-    over = [rule for rule in mirror.rules.values() if (until := rule.record().until) is not None and until <= now]
-    changes: dict[str, Record | None] = dict.fromkeys(map(key_of, over))
-    return Plan(changes)
+    over = [mirror.rules[rule_id] for rule_id, until in mirror.view.policy.ends.items() if until <= now]
+    return Plan(dict.fromkeys(map(key_of, over)))
 
 
 def next_expiry(mirror: Mirror) -> float | None:
     """Tell when the next rule ends, in seconds since 1970."""
-    times = [until for rule in mirror.rules.values() if (until := rule.record().until) is not None]
-    return min(times, default=None)
+    return min(mirror.view.policy.ends.values(), default=None)
 
 
 def plan_group(mirror: Mirror, group: GroupSpec, *, allow_unknown: bool) -> Plan:
@@ -95,8 +93,49 @@ def plan_group_removal(mirror: Mirror, name: str) -> Plan:
     return Plan({key_of(find_group(mirror, name)): None})
 
 
-def matching(policy: Policy, endpoints: Mapping[str, Endpoint], selector: Selector) -> Iterator[Endpoint]:
-    """List the endpoints that a selector matches now."""
-    for endpoint in endpoints.values():
-        if selector in set(policy.keys(Subject(endpoint.ipv4, endpoint))):
-            yield endpoint
+def matches(mirror: Mirror, selector: SelectorSpec) -> int:
+    """Tell how many endpoints a selector matches now."""
+    return mirror.view.census.count(selector.record(), mirror.view.policy.groups)
+
+
+class Concern(NamedTuple):
+    """What a change of policy may matter to."""
+
+    rules: list[Rule]
+    """Those that come or go."""
+    networks: set[str]
+    """Those whose groups change."""
+
+
+@contextmanager
+def tried(policy: Policy, changes: Mapping[str, Record | None]) -> Iterator[Concern]:
+    """Have policy as it would be after some changes of rules and groups; meanwhile nothing may wait."""
+    news = {key: spec.record() if isinstance(spec, RuleSpec | GroupSpec) else None for key, spec in changes.items()}
+    olds = {key: _found(policy, key) for key in changes}
+    both = [*news.values(), *olds.values()]
+    for key, new in news.items():
+        _set(policy, key, new)
+    try:
+        yield Concern(
+            [rule for rule in both if isinstance(rule, Rule)],
+            {network for group in both if isinstance(group, Group) for network in group.networks},
+        )
+    finally:
+        for key, old in olds.items():
+            _set(policy, key, old)
+
+
+def _found(policy: Policy, key: str) -> Rule | Group | None:
+    kind, _, name = key.partition("/")
+    return policy.rules.get(name) if kind == "rules" else policy.groups.get(name)
+
+
+def _set(policy: Policy, key: str, record: Rule | Group | None) -> None:
+    if isinstance(record, Rule):
+        policy.put_rule(record)
+    elif isinstance(record, Group):
+        policy.put_group(record)
+    elif isinstance(old := _found(policy, key), Rule):
+        policy.remove_rule(old.id)
+    elif isinstance(old, Group):
+        policy.remove_group(old.name)

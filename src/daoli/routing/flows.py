@@ -137,6 +137,8 @@ class Cookie(NamedTuple):
 
 _ANSWERS: Final = {"tcp_flags": (0x10, 0x10)}
 """ACK is set: in every packet of a connection but the first, and some resets."""
+_WHOLE: Final = {"ip_frag": (0, 1)}
+"""No fragment: in fragments Open vSwitch sees an ICMP type of 0, whatever it is."""
 _PORT_FIELDS: Final = {TCP: ("tcp_src", "tcp_dst"), UDP: ("udp_src", "udp_dst")}
 
 
@@ -258,7 +260,7 @@ class ForwardIcmp(NamedTuple):
 
     def message(self) -> FlowMod:
         """Build the message that this shape stands for."""
-        return _forward_connection(self, ICMP, icmpv4_type=self.icmp_type)
+        return _forward_connection(self, ICMP, icmpv4_type=self.icmp_type, **_WHOLE)
 
 
 class ForwardProtocol(NamedTuple):
@@ -333,7 +335,7 @@ class ArriveIcmp(NamedTuple):
 
     def message(self) -> FlowMod:
         """Build the message that this shape stands for."""
-        return _arrive_connection(self, ICMP, icmpv4_type=self.icmp_type)
+        return _arrive_connection(self, ICMP, icmpv4_type=self.icmp_type, **_WHOLE)
 
 
 class ArriveProtocol(NamedTuple):

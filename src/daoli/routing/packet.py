@@ -112,12 +112,20 @@ def partner(icmp_type: int) -> int:
 
 
 def is_opening(data: bytes, frame: Frame) -> bool:
-    """Tell whether a frame can only begin a conversation: a TCP SYN without ACK, an ICMP request."""
+    """Tell whether a frame may begin a conversation: a TCP SYN without ACK, an ICMP request, and what hides that."""
     if frame.proto == TCP:
         at = ETHERNET_HEADER + (frame.words & 0xF) * 4 + _TCP_FLAGS_OFFSET
-        return not fragmented(frame) and len(data) > at and data[at] & (_SYN | _ACK) == _SYN
-    query = icmp_query(data, frame)
-    return query is not None and query.type in REQUESTS
+        return fragmented(frame) or len(data) <= at or data[at] & (_SYN | _ACK) == _SYN
+    if frame.proto == ICMP:
+        query = icmp_query(data, frame)
+        return query is None or query.type in REQUESTS
+    return False
+
+
+def acknowledges(data: bytes, frame: Frame) -> bool:
+    """Tell whether a TCP segment has an ACK, as the flows of a side that only answers want it."""
+    at = ETHERNET_HEADER + (frame.words & 0xF) * 4 + _TCP_FLAGS_OFFSET
+    return len(data) > at and bool(data[at] & _ACK)
 
 
 class Quoted(NamedTuple):
@@ -135,7 +143,8 @@ def quoted(data: bytes, frame: Frame) -> Quoted | None:
     at = ETHERNET_HEADER + (frame.words & 0xF) * 4 + _ICMP_HEADER.size
     proto = data[at + 9]
     ports_at = at + (data[at] & 0xF) * 4
-    if proto not in (TCP, UDP) or len(data) < ports_at + _PORTS.size:
+    later = int.from_bytes(data[at + 6 : at + 8], "big") & _FRAGMENT_OFFSET
+    if proto not in (TCP, UDP) or later or len(data) < ports_at + _PORTS.size:
         return Quoted(proto, None, None)
     return Quoted(proto, *_PORTS.unpack_from(data, ports_at))
 

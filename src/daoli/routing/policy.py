@@ -1,21 +1,21 @@
 """Who may talk to whom, and why. Enforcement, `explain` and dry runs ask `Policy.between`, `judge` where that depends.
 
 A decision costs what can match the two ends, not what there is: rules stand in an index by what their selectors name,
-source first, and only the keys that both ends have are looked at. What was found for a pair is kept until rules change.
+source first, and only the keys that both ends have are looked at. What was found is kept for all ends of the same
+profile, until a rule comes or goes that may concern them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple, Protocol
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, Protocol
 
 from daoli.routing.model import Endpoint, Network
-from daoli.routing.rules import ANYTHING, Group, Kind, Rule, Selector, network_of
+from daoli.routing.rules import ANYTHING, Group, Kind, Rule, Selector, length_of, network_of
 
-REMEMBERED: Final = 200_000
-"""Pairs of ends whose rules are kept at hand; one takes some 200 bytes."""
-_Identity = str | bytes
-"""An endpoint's id, or an address outside."""
+REMEMBERED: Final = 50_000
+"""Pairs of profiles, and addresses outside, that are kept at hand; a pair takes some 500 bytes."""
 _BITS: Final = 32
 
 
@@ -47,7 +47,9 @@ class Packet(NamedTuple):
     source_port: int | None = None
     destination_port: int | None = None
     opens: bool = True
-    """Whether it can only be the first of a conversation: a TCP SYN without ACK, an ICMP request."""
+    """Whether it may be the first of a conversation, and no answer: a TCP SYN without ACK, an ICMP request."""
+    replies: bool = False
+    """Whether it can only be an answer: an ICMP reply."""
 
 
 class Judgement(NamedTuple):
@@ -68,6 +70,7 @@ SAME_GROUP: Final = Judgement(allowed=True, reason="networks of one group")
 DIFFERENT_NETWORKS: Final = Judgement(allowed=False, reason="different networks")
 OUTSIDE: Final = Judgement(allowed=True, reason="outside, by a host")
 INTERNAL: Final = Judgement(allowed=False, reason="internal network")
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 class Way(NamedTuple):
@@ -97,22 +100,48 @@ class Between(NamedTuple):
         return Between(self.back, self.forth, _whole(self.back, self.forth))
 
 
+class Profile:
+    """What policy sees in an end; ends that have the same are treated alike, so that there are few of them."""
+
+    __slots__ = ("changed", "keys", "network", "peers")
+
+    def __init__(self, network: str | None, keys: frozenset[Selector], changed: int) -> None:
+        self.network = network
+        """None for what is outside."""
+        self.keys = keys
+        """The selectors of rules that match it."""
+        self.changed = changed
+        """The last generation in which something about it was new."""
+        self.peers: dict[Profile, tuple[int, Between]] = {}
+        """What holds between this and another, and since which generation that is known."""
+
+
 class Policy:
     """Rules and groups, indexed. Whoever changes them says so by `put` and `remove`; nothing is judged by old ones."""
 
     def __init__(self, networks: Mapping[str, Network]) -> None:
-        """`networks` are those there are, by name; a change of one is told by `forget`."""
+        """`networks` are those there are, by name; a change of one is told by `forget_network`."""
         self._networks = networks
         self.rules: dict[str, Rule] = {}
         self.groups: dict[str, Group] = {}
         self.generation = 0
         """Counts changes."""
-        self._index: dict[Selector, dict[Selector, list[Rule]]] = {}
-        self._prefixes: dict[int, int] = {}
-        """Length of the prefixes that CIDR selectors have, and how many selectors have it."""
-        self._groups_of: dict[str, tuple[str, ...]] = {}
-        self._known: dict[_Identity, dict[_Identity, Between]] = {}
-        self._count_known = 0
+        self.ends: dict[str, float] = {}
+        """When those rules end that do, by id, in seconds since 1970."""
+        self._index: dict[Selector, dict[Selector, dict[str, Rule]]] = {}
+        self._used: Counter[Selector] = Counter()
+        """How many sides of rules name a selector."""
+        self._prefixes: Counter[int] = Counter()
+        """Lengths of the prefixes that CIDR selectors have, and how many sides of rules have one."""
+        self._groups_of: dict[str, set[str]] = {}
+        self._keyed = 0
+        """The last generation in which another selector began to count."""
+        self._inside: dict[str, tuple[int, Profile]] = {}
+        """Profiles by an endpoint's id, and since which generation they are known."""
+        self._outside: dict[bytes, tuple[int, Profile]] = {}
+        self._profiles: dict[tuple[str | None, frozenset[Selector]], Profile] = {}
+        self._having: dict[Selector, list[Profile]] = {}
+        self._pairs = 0
 
     # -- changes -------------------------------------------------------------------------------------------------
 
@@ -121,137 +150,206 @@ class Policy:
         if rule.id in self.rules:
             self.remove_rule(rule.id)
         self.rules[rule.id] = rule
+        if rule.until is not None:
+            self.ends[rule.id] = rule.until
         for source, destination in _directions(rule):
-            self._index.setdefault(source, {}).setdefault(destination, []).append(rule)
+            self._index.setdefault(source, {}).setdefault(destination, {})[rule.id] = rule
+        self._touch(rule)
         for selector in (rule.source, rule.destination):
-            self._count(selector, 1)
-        self.forget()
+            if not self._used[selector]:
+                self._keyed = self.generation
+            self._used[selector] += 1
+            if selector.kind is Kind.CIDR:
+                self._prefixes[length_of(selector)] += 1
 
     def remove_rule(self, rule_id: str) -> None:
         """Remove a rule; an unknown id is a KeyError."""
         rule = self.rules.pop(rule_id)
+        self.ends.pop(rule_id, None)
         for source, destination in _directions(rule):
             by_destination = self._index[source]
-            by_destination[destination].remove(rule)
+            del by_destination[destination][rule_id]
             if not by_destination[destination]:
                 del by_destination[destination]
             if not by_destination:
                 del self._index[source]
+        self._touch(rule)
         for selector in (rule.source, rule.destination):
-            self._count(selector, -1)
-        self.forget()
+            _uncount(self._used, selector)
+            if selector.kind is Kind.CIDR:
+                _uncount(self._prefixes, length_of(selector))
 
     def put_group(self, group: Group) -> None:
         """Add a group, or replace the one of that name."""
+        if group.name in self.groups:
+            self.remove_group(group.name)
         self.groups[group.name] = group
-        self._regroup()
+        for network in group.networks:
+            self._groups_of.setdefault(network, set()).add(group.name)
+        self._forget_networks(group.networks)
 
     def remove_group(self, name: str) -> None:
         """Remove a group; an unknown name is a KeyError."""
-        del self.groups[name]
-        self._regroup()
+        group = self.groups.pop(name)
+        for network in group.networks:
+            self._groups_of[network].discard(name)
+            if not self._groups_of[network]:
+                del self._groups_of[network]
+        self._forget_networks(group.networks)
 
-    def forget(self) -> None:
-        """Note that rules, groups, or what endpoints are called or labelled, have changed."""
-        self.generation += 1
-        self._known.clear()
-        self._count_known = 0
+    def forget_network(self, name: str) -> None:
+        """Note that a network is not what it was."""
+        self._forget_networks((name,))
 
     def forget_endpoint(self, endpoint_id: str) -> None:
         """Note that one endpoint has gone, or is called or labelled otherwise."""
-        peers = self._known.pop(endpoint_id, {})
-        for peer in peers:
-            self._known.get(peer, {}).pop(endpoint_id, None)
+        self._inside.pop(endpoint_id, None)
 
-    def _regroup(self) -> None:
-        found: dict[str, list[str]] = {}
-        for name in sorted(self.groups):
-            for network in self.groups[name].networks:
-                found.setdefault(network, []).append(name)
-        self._groups_of = {network: tuple(names) for network, names in found.items()}
-        self.forget()
+    def _touch(self, rule: Rule) -> None:
+        """Note that a rule has come or gone: what is known of the pairs that it may concern is old."""
+        self.generation += 1
+        sides = (self._having.get(rule.source, ()), self._having.get(rule.destination, ()))
+        for profile in min(sides, key=len):
+            profile.changed = self.generation
 
-    def _count(self, selector: Selector, by: int) -> None:
-        if selector.kind is Kind.CIDR:
-            length = network_of(selector).prefixlen
-            self._prefixes[length] = self._prefixes.get(length, 0) + by
-            if not self._prefixes[length]:
-                del self._prefixes[length]
+    def _forget_networks(self, names: Iterable[str]) -> None:
+        self.generation += 1
+        self._keyed = self.generation
+        concerned = set(names)
+        for profile in self._profiles.values():
+            if profile.network in concerned:
+                profile.changed = self.generation
 
     # -- questions -----------------------------------------------------------------------------------------------
 
     def groups_of(self, network: str) -> tuple[str, ...]:
         """List the groups that a network is in."""
-        return self._groups_of.get(network, ())
+        return tuple(sorted(self._groups_of.get(network, ())))
 
-    def keys(self, subject: Party) -> Iterator[Selector]:
-        """List every selector that matches an end; those that no rule has are left out where that is cheap to see."""
+    def matches(self, selector: Selector, party: Party) -> bool:
+        """Tell whether a selector matches an end, be it in a rule or not."""
+        kind, value = selector
+        if kind is Kind.ANY:
+            return True
+        if kind is Kind.CIDR:
+            shift = _BITS - length_of(selector)
+            return int.from_bytes(party.ipv4, "big") >> shift == int(network_of(selector).network_address) >> shift
+        endpoint = party.endpoint
+        if endpoint is None:
+            return False
+        if kind is Kind.ENDPOINT:
+            return value in (endpoint.id, endpoint.name)
+        if kind is Kind.NETWORK:
+            return value == endpoint.network
+        if kind is Kind.GROUP:
+            return value in self._groups_of.get(endpoint.network, ())
+        key, _, wanted = value.partition("=")
+        return endpoint.labels.get(key) == wanted
+
+    def concerns(self, rule: Rule, one: Party, other: Party) -> bool:
+        """Tell whether a rule may matter to a conversation of two ends, whoever opens it."""
+        source, destination = rule.source, rule.destination
+        return (self.matches(source, one) and self.matches(destination, other)) or (
+            self.matches(source, other) and self.matches(destination, one)
+        )
+
+    def between(self, source: Party, destination: Party) -> Between:
+        """Find what holds between two ends. This is on the way of every punted packet."""
+        here, there = self._profile(source), self._profile(destination)
+        known = here.peers.get(there)
+        if known is not None and known[0] >= here.changed and known[0] >= there.changed:
+            return known[1]
+        forth, back = self._way(here, there), self._way(there, here)
+        found = Between(forth, back, _whole(forth, back))
+        if known is None:
+            if self._pairs >= REMEMBERED:
+                self._forget_all()
+            self._pairs += 1
+        here.peers[there] = (self.generation, found)
+        return found
+
+    def _profile(self, party: Party) -> Profile:
+        endpoint = party.endpoint
+        known = self._outside.get(party.ipv4) if endpoint is None else self._inside.get(endpoint.id)
+        if known is not None and known[0] >= self._keyed:
+            return known[1]
+        profile = self._make_profile(party)
+        if endpoint is not None:
+            self._inside[endpoint.id] = (self.generation, profile)
+        else:
+            if len(self._outside) >= REMEMBERED:
+                self._outside = {}
+            self._outside[party.ipv4] = (self.generation, profile)
+        return profile
+
+    def _make_profile(self, party: Party) -> Profile:
+        endpoint = party.endpoint
+        keys = frozenset(key for key in self._keys(party) if key in self._used)
+        network = None if endpoint is None else endpoint.network
+        profile = self._profiles.get((network, keys))
+        if profile is None:
+            profile = self._profiles[network, keys] = Profile(network, keys, self.generation)
+            for key in keys:
+                self._having.setdefault(key, []).append(profile)
+        return profile
+
+    def _keys(self, party: Party) -> Iterator[Selector]:
+        """List the selectors that match an end, of CIDRs only such as some rule has."""
         yield ANYTHING
-        endpoint = subject.endpoint
+        endpoint = party.endpoint
         if endpoint is not None:
             yield Selector(Kind.ENDPOINT, endpoint.id)
-            if endpoint.name != endpoint.id:
-                yield Selector(Kind.ENDPOINT, endpoint.name)
+            yield Selector(Kind.ENDPOINT, endpoint.name)
             yield Selector(Kind.NETWORK, endpoint.network)
-            for group in self.groups_of(endpoint.network):
+            for group in self._groups_of.get(endpoint.network, ()):
                 yield Selector(Kind.GROUP, group)
             for key, value in endpoint.labels.items():
                 yield Selector(Kind.LABEL, f"{key}={value}")
-        address = int.from_bytes(subject.ipv4, "big")
+        address = int.from_bytes(party.ipv4, "big")
         for length in self._prefixes:
             shift = _BITS - length
             yield Selector(Kind.CIDR, _cidr(address >> shift << shift, length))
 
-    def between(self, source: Party, destination: Party) -> Between:
-        """Find what holds between two ends. This is on the way of every punted packet."""
-        here, there = _identity(source), _identity(destination)
-        peers = self._known.get(here)
-        if peers is not None and (found := peers.get(there)) is not None:
-            return found
-        if self._count_known >= REMEMBERED:
-            self._known.clear()
-            self._count_known = 0
-        forth, back = self._way(source, destination), self._way(destination, source)
-        found = Between(forth, back, _whole(forth, back))
-        self._known.setdefault(here, {})[there] = found
-        self._known.setdefault(there, {})[here] = found.reversed()
-        self._count_known += 2
-        return found
+    def _forget_all(self) -> None:
+        self._inside, self._outside, self._profiles, self._having, self._pairs = {}, {}, {}, {}, 0
 
-    def _way(self, source: Party, destination: Party) -> Way:
+    def _way(self, source: Profile, destination: Profile) -> Way:
         rules: dict[str, Rule] = {}
-        if self._index:
-            theirs = set(self.keys(destination))
-            for ours in self.keys(source):
-                for found in _both(self._index.get(ours, {}), theirs):
-                    rules |= {rule.id: rule for rule in found}
-        ordered = tuple(sorted(rules.values(), key=lambda rule: (-rule.priority, rule.allow, rule.id)))
-        default = self._default(source, destination)
+        for key in source.keys:
+            if (by_destination := self._index.get(key)) is not None:
+                for found in _both(by_destination, destination.keys):
+                    rules |= found
+        default = self._default(source.network, destination.network)
+        if not rules:
+            return Way((), default, default.allowed)
+        ordered = tuple(sorted(rules.values(), key=_deciding_order))
         return Way(ordered, default, _uniform(ordered, default))
 
-    def _default(self, source: Party, destination: Party) -> Judgement:
-        a, b = source.endpoint, destination.endpoint
-        if a is None or b is None:
-            inside = a or b
-            network = self._networks.get(inside.network) if inside is not None else None
+    def _default(self, source: str | None, destination: str | None) -> Judgement:
+        if source is None or destination is None:
+            network = self._networks.get(source or destination or "")
             return INTERNAL if network is not None and network.internal else OUTSIDE
-        if a.network == b.network:
+        if source == destination:
             return SAME_NETWORK
-        common = set(self.groups_of(a.network)) & set(self.groups_of(b.network))
+        common = self._groups_of.get(source, _NONE) & self._groups_of.get(destination, _NONE)
         return SAME_GROUP if common else DIFFERENT_NETWORKS
+
+
+def _deciding_order(rule: Rule) -> tuple[int, bool, str]:
+    return -rule.priority, rule.allow, rule.id
 
 
 def judge(between: Between, packet: Packet) -> Judgement:
     """Decide about one packet.
 
-    What does not surely open a conversation may be an answer, and is then judged as what it would answer: the same
-    packet the other way round. So a conversation whose route has idled out resumes from either side.
+    What may be an answer is also judged as what it would answer: the same packet the other way round. So a conversation
+    whose route has idled out resumes from either side.
     """
     own = between.forth.judge(packet.protocol, packet.destination_port)
-    if own.allowed or packet.opens:
+    if packet.opens or (own.allowed and not packet.replies):
         return own
     other = between.back.judge(packet.protocol, packet.source_port)
-    return other._replace(answer=True) if other.allowed else own
+    return other._replace(answer=True) if other.allowed or packet.replies else own
 
 
 def _whole(forth: Way, back: Way) -> Judgement | None:
@@ -285,15 +383,17 @@ def _directions(rule: Rule) -> Iterator[tuple[Selector, Selector]]:
         yield rule.destination, rule.source
 
 
-def _both(by_destination: Mapping[Selector, list[Rule]], keys: set[Selector]) -> Iterator[list[Rule]]:
+def _both(by_destination: Mapping[Selector, dict[str, Rule]], keys: frozenset[Selector]) -> Iterator[dict[str, Rule]]:
     """Give what stands at the keys that both have, walking the shorter of the two."""
     if len(by_destination) < len(keys):
         return (rules for key, rules in by_destination.items() if key in keys)
     return (by_destination[key] for key in keys if key in by_destination)
 
 
-def _identity(subject: Party) -> _Identity:
-    return subject.ipv4 if subject.endpoint is None else subject.endpoint.id
+def _uncount(counter: Counter[Any], key: Hashable) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]
 
 
 def _cidr(network: int, length: int) -> str:

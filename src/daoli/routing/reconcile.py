@@ -31,10 +31,10 @@ from daoli.routing.flows import (
 )
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.packet import ICMP, TCP, UDP, partner
-from daoli.routing.policy import Judgement, Packet, Policy, judge
+from daoli.routing.policy import Judgement, Policy
 from daoli.routing.router import Router
 from daoli.routing.routes import BACK, FORTH, Connection, Route, key_of, selector
-from daoli.routing.verdict import answering
+from daoli.routing.verdict import answering, standing
 from daoli.routing.view import End, Outside, Switch
 
 _Key = tuple[int, int, frozenset[object]]
@@ -69,22 +69,12 @@ class _Ends(NamedTuple):
 
     def judgement(self, policy: Policy) -> Judgement | None:
         """Judge the route that the flow is part of; None if there may be no route of this kind between the two."""
-        between = policy.between(self.source, self.destination)
-        if between.whole is not None:
-            return between.whole
-        if self.connection is None:
-            return None
-        protocol, source_port, destination_port = self.connection
-        if protocol not in (TCP, UDP):
-            return judge(between, Packet(protocol, opens=False))
-        return judge(between, Packet(protocol, source_port, destination_port, opens=False))
+        return standing(policy.between(self.source, self.destination), self.connection)
 
     def only_answers(self, policy: Policy) -> bool:
         """Tell whether what goes from source to destination may not open the connection that it is of."""
         between = policy.between(self.source, self.destination)
-        if self.connection is None or between.whole is not None:
-            return False
-        return answering(between, self.connection)[0]
+        return self.connection is not None and answering(between, self.connection)[0]
 
     def key(self) -> bytes:
         return key_of(self.connection, self.source, self.destination)

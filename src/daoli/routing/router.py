@@ -6,7 +6,7 @@ order, so that on each channel the flows stand before the packet that needs them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -58,16 +58,19 @@ from daoli.routing.packet import (
     TCP,
     TIME_EXCEEDED,
     UDP,
+    Frame,
     Unreachable,
+    acknowledges,
     echo_reply,
     ethernet,
     forwarded,
     icmp_error,
     may_be_reported,
 )
-from daoli.routing.policy import Packet, judge
+from daoli.routing.policy import Between, Judgement
 from daoli.routing.routes import BACK, FORTH, Connection, Route, RouteTable, key_of, selector
-from daoli.routing.verdict import Outcome, Verdict, answering, connection_of, decide, obstacle
+from daoli.routing.rules import Rule
+from daoli.routing.verdict import Outcome, Verdict, answering, connection_of, decide, obstacle, standing
 from daoli.routing.view import End, Outside, View
 
 Write = tuple[int, bytes]
@@ -166,7 +169,8 @@ class Router:
         judgement = verdict.judgement
         assert source is not None and destination is not None and frame is not None and judgement is not None  # noqa: S101, PT018 (what these two outcomes carry)
         if destination.endpoint is None and verdict.outcome is Outcome.FORWARD:
-            verdict, destination = self._by_entry(verdict, destination, connection_of(punt.data, frame))
+            connection = verdict.connection or connection_of(punt.data, frame)
+            verdict, destination = self._by_entry(verdict, destination, connection)
             if verdict.outcome is Outcome.UNREACHABLE:
                 return Answer(verdict.outcome, verdict, None, self._refuse(verdict, source.dpid, punt, now))
         hops = 1 if verdict.outcome is Outcome.RESTORE or source.dpid == destination.dpid else 2
@@ -182,7 +186,9 @@ class Router:
         if route is None:
             route = opened = self.routes.open(source, destination, judgement, now, verdict.connection)
             self.limit(route)
-        elif route.alive == FORTH | BACK and now - route.installed < self.settings.grace:
+        elif route.alive == FORTH | BACK and (
+            now - route.installed < self.settings.grace or _passes_alone(route, punt.data, frame)
+        ):
             return Answer(verdict.outcome, verdict, None, [(destination.dpid, emit)])
         else:
             route.renew(now)
@@ -194,24 +200,33 @@ class Router:
         """Note in which directions a connection may not be opened, so that their flows take answers only."""
         if route.connection is None:
             return
-        between = self.view.policy.between(route.source, route.destination)
-        forth, back = (False, False) if between.whole is not None else answering(between, route.connection)
-        route.answering = (FORTH if forth else 0) | (BACK if back else 0)
+        route.answering = _answering(self.view.policy.between(route.source, route.destination), route.connection)
+
+    def affected(self, rules: Collection[Rule], networks: Collection[str] = ()) -> list[Route]:
+        """List the routes that rules which come or go may concern, and those of networks whose groups change."""
+        if not rules and not networks:
+            return []
+        concerns = self.view.policy.concerns
+        return [
+            route
+            for route in self.routes
+            if any(concerns(rule, route.source, route.destination) for rule in rules)
+            or (networks and any(end.endpoint and end.endpoint.network in networks for end in route.ends()))
+        ]
 
     def obsolete(self, routes: Iterable[Route]) -> list[Route]:
         """List the routes that policy would not open as they are now."""
-        return [route for route in routes if not self._stands(route)]
+        return [route for route in routes if self.judged(route) is None]
 
-    def _stands(self, route: Route) -> bool:
+    def judged(self, route: Route) -> Judgement | None:
+        """Say why policy still allows a route as it is; None if it does not."""
         between = self.view.policy.between(route.source, route.destination)
-        connection, whole = route.connection, between.whole
-        if connection is None or whole is not None:
-            return whole is not None and whole.allowed and not route.answering
-        forth, back = answering(between, connection)
-        if route.answering != (FORTH if forth else 0) | (BACK if back else 0):
-            return False
-        ports = connection[1:] if connection.protocol in (TCP, UDP) else (None, None)
-        return judge(between, Packet(connection.protocol, ports[0], ports[1], opens=False)).allowed
+        judgement = standing(between, route.connection)
+        if judgement is None or not judgement.allowed:
+            return None
+        if route.connection is not None and route.answering != _answering(between, route.connection):
+            return None
+        return judgement
 
     def _by_entry(self, verdict: Verdict, outside: End, connection: Connection) -> tuple[Verdict, End]:
         """Let an endpoint's answer leave by the host that let the question in, if there is a route of it."""
@@ -396,6 +411,17 @@ class Router:
 def source_of(message: Ended | EndedTcp | EndedProtocol | FlowRemoved) -> bytes | None:
     """Read whose packets a flow took that is gone."""
     return message.match.get("ipv4_src") if isinstance(message, FlowRemoved) else message.ipv4_src
+
+
+def _answering(between: Between, connection: Connection) -> int:
+    """Tell, as bits of `Route.answering`, in which directions a connection may not be opened."""
+    forth, back = answering(between, connection)
+    return (FORTH if forth else 0) | (BACK if back else 0)
+
+
+def _passes_alone(route: Route, data: bytes, frame: Frame) -> bool:
+    """Tell whether a packet has come here since its direction's flow wants an ACK: it is passed on, and that is all."""
+    return bool(route.answering & route.direction_from(frame.ipv4_src)) and not acknowledges(data, frame)
 
 
 def forget(route: Route) -> bytes:

@@ -121,6 +121,10 @@ class Route:
             return self.pair, dst + src
         return self.connection.key(src, dst), self.connection.back().key(dst, src)
 
+    def ends(self) -> tuple[End, End]:
+        """Give both ends, the one that opened it first."""
+        return self.source, self.destination
+
     def direction_from(self, ipv4_src: bytes) -> int:
         """Tell which direction a packet from this address goes in; 0 if it is neither end's."""
         if ipv4_src == self.source.ipv4:

@@ -7,14 +7,14 @@ allowed, which is `policy`'s to find out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from ipaddress import IPv4Network
 from typing import Final, NamedTuple
 
 DEFAULT_PRIORITY: Final = 100
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """What a selector goes by."""
 
     ANY = "any"
@@ -67,12 +67,18 @@ class Rule:
     comment: str = ""
 
     def covers(self, protocol: int, port: int | None) -> bool:
-        """Tell whether it speaks of a protocol and a destination port (None where the packet has none)."""
+        """Tell whether it speaks of a protocol and a destination port.
+
+        None is a port that is not to be seen, as in fragments: it may be any, so a denial of some speaks of it, and
+        an allowance of some does not.
+        """
         if self.protocol is None:
             return True
         if protocol != self.protocol:
             return False
-        return not self.ports or (port is not None and any(low <= port <= high for low, high in self.ports))
+        if not self.ports:
+            return True
+        return not self.allow if port is None else any(low <= port <= high for low, high in self.ports)
 
     @property
     def whole(self) -> bool:
@@ -83,3 +89,8 @@ class Rule:
 def network_of(selector: Selector) -> IPv4Network:
     """Read a CIDR selector's addresses."""
     return IPv4Network(selector.value)
+
+
+def length_of(selector: Selector) -> int:
+    """Read a CIDR selector's prefix length."""
+    return int(selector.value.partition("/")[2])

@@ -11,8 +11,8 @@ from daoli.routing.model import Network, ipv4_text
 from daoli.routing.packet import (
     ICMP,
     IPV4,
+    REQUESTS,
     TCP,
-    UDP,
     Frame,
     ethernet,
     fragmented,
@@ -104,13 +104,19 @@ def _converse(view: View, source: End, destination: End, data: bytes, frame: Fra
     between = view.policy.between(source, destination)
     if between.whole is not None:
         return _follow(source, destination, between.whole, None, frame)
-    if (report := quoted(data, frame)) is not None:
-        about = Packet(report.proto, report.source_port, report.destination_port, opens=False)
-        verdict = _follow(destination, source, judge(between.reversed(), about), None, frame)
-        outcome = Outcome.REPORT if verdict.outcome is Outcome.FORWARD else verdict.outcome
-        return verdict._replace(outcome=outcome, source=source, destination=destination)
-    connection = connection_of(data, frame)
-    return _follow(source, destination, judge(between, packet_of(connection, data, frame)), connection, frame)
+    if frame.proto != ICMP:
+        connection = connection_of(data, frame)
+        packet = packet_of(connection, opens=is_opening(data, frame))
+        return _follow(source, destination, judge(between, packet), connection, frame)
+    if (query := icmp_query(data, frame)) is not None:
+        connection = Connection(ICMP, *query)
+        return _follow(source, destination, judge(between, packet_of(connection)), connection, frame)
+    if (about := quoted(data, frame)) is not None:
+        judgement = judge(between.reversed(), Packet(*about, opens=False))
+    else:
+        judgement = judge(between, Packet(ICMP))
+    verdict = _follow(source, destination, judgement, Connection(ICMP), frame)
+    return verdict._replace(outcome=Outcome.REPORT) if verdict.outcome is Outcome.FORWARD else verdict
 
 
 def _follow(
@@ -125,27 +131,39 @@ def _follow(
     return Verdict(outcome, frame, source, destination, judgement, problem, connection)
 
 
-def packet_of(connection: Connection, data: bytes, frame: Frame) -> Packet:
-    """Tell what policy looks at in a packet."""
-    opens = is_opening(data, frame)
-    if connection.protocol in (TCP, UDP) and not fragmented(frame):
-        return Packet(connection.protocol, connection.source_port, connection.destination_port, opens=opens)
-    return Packet(connection.protocol, opens=opens)
+def packet_of(connection: Connection, *, opens: bool = False) -> Packet:
+    """Tell what policy looks at in a packet of a connection; ports of 0 are none to see."""
+    protocol, source_port, destination_port = connection
+    if connection.is_query:
+        asks = source_port in REQUESTS
+        return Packet(ICMP, opens=asks, replies=not asks)
+    return Packet(protocol, source_port or None, destination_port or None, opens)
+
+
+def standing(between: Between, connection: Connection | None) -> Judgement | None:
+    """Judge a route that there is, of all between its two ends or of one connection.
+
+    None if there may be none of this kind: of a pair where things differ, of one type of ICMP where they do not.
+    """
+    if between.whole is not None:
+        return None if connection is not None and connection.is_query else between.whole
+    if connection is None or (connection.protocol == ICMP and not connection.is_query):
+        return None
+    return judge(between, packet_of(connection))
 
 
 def answering(between: Between, connection: Connection) -> tuple[bool, bool]:
     """Tell in which directions a TCP connection may not be opened: of the two ends of `between`, first and second."""
-    if connection.protocol != TCP:
+    if connection.protocol != TCP or between.whole is not None:
         return False, False
-    forth = between.forth.judge(TCP, connection.destination_port).allowed
-    back = between.back.judge(TCP, connection.source_port).allowed
+    packet = packet_of(connection, opens=True)
+    forth = between.forth.judge(TCP, packet.destination_port).allowed
+    back = between.back.judge(TCP, packet.source_port).allowed
     return not forth, not back
 
 
 def connection_of(data: bytes, frame: Frame) -> Connection:
     """Read which connection a packet belongs to; all fragments of a pair are one, as they are for Open vSwitch."""
-    if frame.proto == ICMP and (query := icmp_query(data, frame)) is not None:
-        return Connection(ICMP, *query)
     found = None if fragmented(frame) else ports(data, frame)
     return Connection(frame.proto, *(found or ()))
 
@@ -217,8 +235,9 @@ def _arrived(view: View, punt: Punt, frame: Frame, source: End, destination: End
     elif punt.reason == PacketInReason.INVALID_TTL or frame.ttl <= _FIRST_HOP:
         outcome = Outcome.EXPIRED
     outside = source.endpoint is None or destination.endpoint is None
-    connection = connection_of(punt.data, frame) if outside else verdict.connection
-    return verdict._replace(outcome=outcome, problem=problem, connection=connection)
+    if outside and verdict.connection is None:
+        verdict = verdict._replace(connection=connection_of(punt.data, frame))
+    return verdict._replace(outcome=outcome, problem=problem)
 
 
 def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None) -> Verdict:
@@ -244,7 +263,9 @@ def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None) -> 
     if is_error(punt.data, frame):
         return verdict._replace(outcome=Outcome.REPORT)
     # Answers have to come back to this host, whatever the way of the destination's own host to the outside.
-    return verdict if destination.switch is switch else verdict._replace(connection=connection_of(punt.data, frame))
+    if destination.switch is switch or verdict.connection is not None:
+        return verdict
+    return verdict._replace(connection=connection_of(punt.data, frame))
 
 
 def _is_no_sender(view: View, ipv4: bytes) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from daoli.ofproto import PortNo
+from daoli.routing.census import Census
 from daoli.routing.flows import NAMES_PORT
 from daoli.routing.model import Endpoint, Host, Network
 from daoli.routing.policy import Policy
@@ -110,6 +111,7 @@ class View:
         self.by_uplink: dict[bytes, Switch] = {}
         """Switches by the last known MAC of their uplinks."""
         self.policy = Policy(self.networks)
+        self.census = Census()
         self._by_host: dict[str, dict[str, Place]] = {}
         self._subnets: dict[int, dict[int, Network]] = {}
 
@@ -149,8 +151,8 @@ class View:
         """Add a network, or replace the one of that name."""
         if network.name in self.networks:
             self._forget_subnet(self.networks[network.name])
-            self.policy.forget()
         self.networks[network.name] = network
+        self.policy.forget_network(network.name)
         self._subnets.setdefault(int(network.subnet.netmask), {})[int(network.subnet.network_address)] = network
         for place in self.by_ipv4.values():
             if place.endpoint.network == network.name:
@@ -166,6 +168,8 @@ class View:
         if old is not None:
             if endpoint.same_way(old):
                 self.endpoints[endpoint.id] = endpoint
+                self.census.remove(old)
+                self.census.add(endpoint)
                 self.policy.forget_endpoint(endpoint.id)
                 self.by_ipv4[endpoint.ipv4].endpoint = endpoint  # the place stays, and the routes that lead there
                 return
@@ -173,6 +177,7 @@ class View:
         switch = self.switches[self.hosts[endpoint.host].dpid]
         place = Place(endpoint, self.networks[endpoint.network], switch)
         self.endpoints[endpoint.id] = endpoint
+        self.census.add(endpoint)
         self.by_ipv4[endpoint.ipv4] = place
         self._by_host[endpoint.host][endpoint.port] = place
         self._attach(place, switch.ports.get(endpoint.port))
@@ -180,6 +185,7 @@ class View:
     def remove_endpoint(self, endpoint_id: str) -> None:
         """Remove an endpoint; unknown ids are a KeyError."""
         endpoint = self.endpoints.pop(endpoint_id)
+        self.census.remove(endpoint)
         self.policy.forget_endpoint(endpoint_id)
         place = self.by_ipv4.pop(endpoint.ipv4)
         del self._by_host[endpoint.host][endpoint.port]
