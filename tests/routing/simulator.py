@@ -44,6 +44,7 @@ from daoli.ofproto.fields import BY_KEY
 _ARP_PLACES = {"arp_op": (20, 2), "arp_sha": (22, 6), "arp_spa": (28, 4), "arp_tha": (32, 6), "arp_tpa": (38, 4)}
 _IP_PLACES = {"ip_proto": (23, 1), "ipv4_src": (26, 4), "ipv4_dst": (30, 4)}
 _PORT_NAMES = {6: ("tcp_src", "tcp_dst"), 17: ("udp_src", "udp_dst")}
+_FIRST_ICMP, _FIRST_TCP_FLAGS = 0, 12
 _ETHERNET_PLACES = {"eth_dst": (0, 6), "eth_src": (6, 6), "eth_type": (12, 2)}
 _TTL = 22
 
@@ -76,6 +77,8 @@ class Packet:
             return 0x1000 | int.from_bytes(self.frame[14:16], "big") & 0xFFF if tagged else 0
         if name in _PORT_NAMES.get(self.frame[23] if len(self.frame) > 23 else 0, ()):
             return self._port(name)
+        if name in ("ip_frag", "icmpv4_type", "tcp_flags"):
+            return self._transport(name)
         place = self._place(name)
         return None if place is None else int.from_bytes(self.frame[place[0] : place[0] + place[1]], "big")
 
@@ -87,6 +90,21 @@ class Packet:
             return 0
         at = 14 + (self.frame[14] & 0xF) * 4 + (0 if name.endswith("src") else 2)
         return int.from_bytes(self.frame[at : at + 2], "big")
+
+    def _transport(self, name: str) -> int | None:
+        """Read what is told of fragments, and by the first bytes of TCP and ICMP; a fragment has an ICMP type of 0."""
+        if self.frame[12:14] != b"\x08\x00":
+            return None
+        fragment = int.from_bytes(self.frame[20:22], "big") & 0x3FFF
+        later = fragment & 0x1FFF
+        if name == "ip_frag":
+            return 3 if later else int(bool(fragment))
+        data = self.frame[14 + (self.frame[14] & 0xF) * 4 :]
+        if name == "icmpv4_type":
+            return None if self.frame[23] != 1 else 0 if fragment else data[_FIRST_ICMP]
+        if self.frame[23] != 6:
+            return None
+        return 0 if later or len(data) < 20 else int.from_bytes(data[_FIRST_TCP_FLAGS:14], "big") & 0xFFF
 
     def set(self, name: str, value: int) -> None:
         """Write a field."""

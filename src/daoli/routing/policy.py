@@ -8,7 +8,7 @@ profile, until a rule comes or goes that may concern them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from daoli.routing.model import Endpoint, Network
@@ -17,6 +17,8 @@ from daoli.routing.rules import ANYTHING, Group, Kind, Rule, Selector, length_of
 REMEMBERED: Final = 50_000
 """Pairs of profiles, and addresses outside, that are kept at hand; a pair takes some 500 bytes."""
 _BITS: Final = 32
+_NO_PROTOCOL: Final = -1
+_LAST_PORT: Final = 0xFFFF
 
 
 class Party(Protocol):
@@ -191,7 +193,7 @@ class Policy:
     def remove_group(self, name: str) -> None:
         """Remove a group; an unknown name is a KeyError."""
         group = self.groups.pop(name)
-        for network in group.networks:
+        for network in set(group.networks):
             self._groups_of[network].discard(name)
             if not self._groups_of[network]:
                 del self._groups_of[network]
@@ -367,14 +369,36 @@ def _first_of(matching: list[Rule], default: Judgement) -> Judgement:
     return Judgement(first.allow, f"{word} by rule {first.id}", first.id, overridden)
 
 
-def _uniform(rules: Iterable[Rule], default: Judgement) -> bool | None:
+def _uniform(rules: Sequence[Rule], default: Judgement) -> bool | None:
     """Tell what becomes of everything, if it is the same for everything."""
-    partial: set[bool] = set()
+    verdicts: set[bool] = set()
     for rule in rules:
+        verdicts.add(rule.allow)
         if rule.whole:
-            return rule.allow if partial <= {rule.allow} else None
-        partial.add(rule.allow)
-    return default.allowed if partial <= {default.allowed} else None
+            break
+    else:
+        verdicts.add(default.allowed)
+    if len(verdicts) > 1:  # then some may still be in the shadow of others
+        verdicts = set()
+        for protocol, port in _probes(rules):
+            found = next((rule for rule in rules if rule.covers(protocol, port)), None)
+            verdicts.add(default.allowed if found is None else found.allow)
+            if len(verdicts) > 1:
+                return None
+    return verdicts.pop()
+
+
+def _probes(rules: Iterable[Rule]) -> Iterator[tuple[int, int | None]]:
+    """Give a protocol and port of each kind that rules can tell from the others."""
+    yield _NO_PROTOCOL, None
+    for rule in rules:
+        if rule.protocol is not None:
+            yield rule.protocol, None
+            yield rule.protocol, 1
+            for low, high in rule.ports:
+                yield rule.protocol, low
+                if high < _LAST_PORT:
+                    yield rule.protocol, high + 1
 
 
 def _directions(rule: Rule) -> Iterator[tuple[Selector, Selector]]:
