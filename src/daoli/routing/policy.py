@@ -7,8 +7,9 @@ profile, until a rule comes or goes that may concern them.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 from daoli.routing.model import Endpoint, Network
@@ -16,6 +17,8 @@ from daoli.routing.rules import ANYTHING, Group, Kind, Rule, Selector, length_of
 
 REMEMBERED: Final = 50_000
 """Pairs of profiles, and addresses outside, that are kept at hand; a pair takes some 500 bytes."""
+FRESH: Final = 16
+"""Selectors that each profile is tried against before it is made anew."""
 _BITS: Final = 32
 _NO_PROTOCOL: Final = -1
 _LAST_PORT: Final = 0xFFFF
@@ -105,17 +108,27 @@ class Between(NamedTuple):
 class Profile:
     """What policy sees in an end; ends that have the same are treated alike, so that there are few of them."""
 
-    __slots__ = ("changed", "keys", "network", "peers")
+    __slots__ = ("changed", "keys", "network", "peers", "reach")
 
     def __init__(self, network: str | None, keys: frozenset[Selector], changed: int) -> None:
         self.network = network
         """None for what is outside."""
         self.keys = keys
         """The selectors of rules that match it."""
+        self.reach: set[Selector] = set()
+        """The destinations of the rules whose source matches it; there may be some that no rule has any more."""
         self.changed = changed
         """The last generation in which something about it was new."""
         self.peers: dict[Profile, tuple[int, Between]] = {}
         """What holds between this and another, and since which generation that is known."""
+
+
+_BY_DEFAULT: Final = {
+    default: Between(*[Way((), default, default.allowed)] * 2, default)
+    for default in (SAME_NETWORK, SAME_GROUP, DIFFERENT_NETWORKS, OUTSIDE, INTERNAL)
+}
+"""What holds between two ends of whom no rule speaks."""
+_NO_RULES: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
 class Policy:
@@ -136,8 +149,13 @@ class Policy:
         self._prefixes: Counter[int] = Counter()
         """Lengths of the prefixes that CIDR selectors have, and how many sides of rules have one."""
         self._groups_of: dict[str, set[str]] = {}
+        self._used[ANYTHING] = 1  # whether or not some rule names it: all have it
         self._keyed = 0
-        """The last generation in which another selector began to count."""
+        """The last generation in which another selector began to count, or all were looked at anew."""
+        self._fresh: deque[tuple[int, Selector]] = deque()
+        """The selectors that began to count, and when; those of before are in all profiles."""
+        self._renewed = 0
+        """The last generation in which profiles became old whatever they have."""
         self._inside: dict[str, tuple[int, Profile]] = {}
         """Profiles by an endpoint's id, and since which generation they are known."""
         self._outside: dict[bytes, tuple[int, Profile]] = {}
@@ -156,10 +174,12 @@ class Policy:
             self.ends[rule.id] = rule.until
         for source, destination in _directions(rule):
             self._index.setdefault(source, {}).setdefault(destination, {})[rule.id] = rule
+            for profile in self._having.get(source, ()):
+                profile.reach.add(destination)
         self._touch(rule)
         for selector in (rule.source, rule.destination):
-            if not self._used[selector]:
-                self._keyed = self.generation
+            if selector not in self._used:
+                self._introduce(selector)
             self._used[selector] += 1
             if selector.kind is Kind.CIDR:
                 self._prefixes[length_of(selector)] += 1
@@ -207,6 +227,13 @@ class Policy:
         """Note that one endpoint has gone, or is called or labelled otherwise."""
         self._inside.pop(endpoint_id, None)
 
+    def _introduce(self, selector: Selector) -> None:
+        """Note that a selector counts from now on: who matches it has another profile."""
+        self._keyed = self.generation
+        self._fresh.append((self.generation, selector))
+        if len(self._fresh) > FRESH:
+            self._renewed = self._fresh.popleft()[0]
+
     def _touch(self, rule: Rule) -> None:
         """Note that a rule has come or gone: what is known of the pairs that it may concern is old."""
         self.generation += 1
@@ -216,7 +243,8 @@ class Policy:
 
     def _forget_networks(self, names: Iterable[str]) -> None:
         self.generation += 1
-        self._keyed = self.generation
+        self._keyed = self._renewed = self.generation
+        self._fresh.clear()
         concerned = set(names)
         for profile in self._profiles.values():
             if profile.network in concerned:
@@ -261,8 +289,7 @@ class Policy:
         known = here.peers.get(there)
         if known is not None and known[0] >= here.changed and known[0] >= there.changed:
             return known[1]
-        forth, back = self._way(here, there), self._way(there, here)
-        found = Between(forth, back, _whole(forth, back))
+        found = self._find(here, there)
         if known is None:
             if self._pairs >= REMEMBERED:
                 self._forget_all()
@@ -275,7 +302,10 @@ class Policy:
         known = self._outside.get(party.ipv4) if endpoint is None else self._inside.get(endpoint.id)
         if known is not None and known[0] >= self._keyed:
             return known[1]
-        profile = self._make_profile(party)
+        if known is not None and known[0] >= self._renewed and not self._is_new(party, known[0]):
+            profile = known[1]
+        else:
+            profile = self._make_profile(party)
         if endpoint is not None:
             self._inside[endpoint.id] = (self.generation, profile)
         else:
@@ -283,6 +313,10 @@ class Policy:
                 self._outside = {}
             self._outside[party.ipv4] = (self.generation, profile)
         return profile
+
+    def _is_new(self, party: Party, since: int) -> bool:
+        """Tell whether a selector that began to count since matches an end."""
+        return any(began > since and self.matches(selector, party) for began, selector in self._fresh)
 
     def _make_profile(self, party: Party) -> Profile:
         endpoint = party.endpoint
@@ -293,6 +327,7 @@ class Policy:
             profile = self._profiles[network, keys] = Profile(network, keys, self.generation)
             for key in keys:
                 self._having.setdefault(key, []).append(profile)
+                profile.reach.update(self._index.get(key, ()))
         return profile
 
     def _keys(self, party: Party) -> Iterator[Selector]:
@@ -315,15 +350,21 @@ class Policy:
     def _forget_all(self) -> None:
         self._inside, self._outside, self._profiles, self._having, self._pairs = {}, {}, {}, {}, 0
 
-    def _way(self, source: Profile, destination: Profile) -> Way:
+    def _find(self, here: Profile, there: Profile) -> Between:
+        default = self._default(here.network, there.network)
+        if here.reach.isdisjoint(there.keys) and there.reach.isdisjoint(here.keys):
+            return _BY_DEFAULT[default]
+        forth, back = self._way(here, there, default), self._way(there, here, default)
+        return Between(forth, back, _whole(forth, back))
+
+    def _way(self, source: Profile, destination: Profile, default: Judgement) -> Way:
         rules: dict[str, Rule] = {}
-        for key in source.keys:
-            if (by_destination := self._index.get(key)) is not None:
-                for found in _both(by_destination, destination.keys):
-                    rules |= found
-        default = self._default(source.network, destination.network)
-        if not rules:
-            return Way((), default, default.allowed)
+        common = source.reach & destination.keys
+        if common:
+            for key in source.keys:
+                by_destination = self._index.get(key, _NO_RULES)
+                for other in common:
+                    rules |= by_destination.get(other, _NO_RULES)
         ordered = tuple(sorted(rules.values(), key=_deciding_order))
         return Way(ordered, default, _uniform(ordered, default))
 
@@ -405,13 +446,6 @@ def _directions(rule: Rule) -> Iterator[tuple[Selector, Selector]]:
     yield rule.source, rule.destination
     if rule.both_ways and rule.source != rule.destination:
         yield rule.destination, rule.source
-
-
-def _both(by_destination: Mapping[Selector, dict[str, Rule]], keys: frozenset[Selector]) -> Iterator[dict[str, Rule]]:
-    """Give what stands at the keys that both have, walking the shorter of the two."""
-    if len(by_destination) < len(keys):
-        return (rules for key, rules in by_destination.items() if key in keys)
-    return (by_destination[key] for key in keys if key in by_destination)
 
 
 def _uncount(counter: Counter[Any], key: Hashable) -> None:
