@@ -28,11 +28,11 @@ class Sort(Enum):
     """What a packet does in a conversation, as far as it can be seen."""
 
     OPENS = "opens"
-    """A TCP SYN without ACK, an ICMP request; and what hides whether it is: fragments of TCP and ICMP."""
+    """A TCP SYN without ACK, an ICMP request, what hides whether it is; UDP and others of no known conversation."""
     ANSWERS = "answers"
     """An ICMP reply."""
     EITHER = "either"
-    """The rest of TCP, and all of UDP and of other protocols."""
+    """The rest of TCP; UDP and other protocols in a conversation that one side has opened before."""
 
 
 class Sent(NamedTuple):

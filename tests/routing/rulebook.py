@@ -49,7 +49,7 @@ LABELLINGS = st.dictionaries(st.sampled_from(("app", "tier")), st.sampled_from((
 _PORT = st.none() | st.sampled_from(PORTS)
 PACKETS = st.one_of(
     st.builds(Sent, st.just(TCP), st.sampled_from((Sort.OPENS, Sort.EITHER)), _PORT, _PORT),
-    st.builds(Sent, st.just(UDP), st.just(Sort.EITHER), _PORT, _PORT),
+    st.builds(Sent, st.just(UDP), st.sampled_from((Sort.OPENS, Sort.EITHER)), _PORT, _PORT),
     st.builds(Sent, st.just(ICMP), st.sampled_from((Sort.OPENS, Sort.ANSWERS))),
-    st.builds(Sent, st.just(47), st.just(Sort.EITHER)),
+    st.builds(Sent, st.just(47), st.sampled_from((Sort.OPENS, Sort.EITHER))),
 )

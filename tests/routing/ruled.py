@@ -16,7 +16,7 @@ from daoli.ofproto import FlowRemovedReason, PortNo
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.policy import Subject
 from daoli.routing.router import RouterSettings
-from daoli.routing.routes import Route
+from daoli.routing.routes import Connection, Route
 from daoli.routing.rules import Group, Kind, Rule, Selector
 
 SYN, ACK, RST = 0x02, 0x10, 0x04
@@ -99,6 +99,8 @@ class Ruled:
     def __init__(self) -> None:
         self.world = World(RULED, UNLIMITED, gateway=True)
         self.reference = Reference({"n0": False, "n1": False})
+        self.spoken: set[tuple[int, frozenset[tuple[bytes, int]]]] = set()
+        """Conversations without flags that have, or had, a route: protocol, and address and port of both."""
 
     def end(self, number: int) -> End:
         """Give an end as the reference knows it."""
@@ -148,6 +150,10 @@ class Ruled:
         came = [arrival for arrival in arrivals if see(arrival.frame).ipv4_dst == self.end(letter.destination).ipv4]
         assert {(arrival.dpid, arrival.port) for arrival in came} <= right
         assert len(came) <= 1
+        if came and letter.protocol in (UDP, 47):
+            ends = (self.end(letter.source).ipv4, self.end(letter.destination).ipv4)
+            if self.world.router.routes.find(_connection(letter).key(*ends)) is not None:
+                self.spoken.add((letter.protocol, frozenset(zip(ends, _connection(letter)[1:], strict=True))))
         return bool(came)
 
     def passes(self, letter: Letter) -> bool:
@@ -158,7 +164,11 @@ class Ruled:
             hidden = [None, None] if protocol == ICMP else ports
             return self.reference.passes(destination, source, Sent(protocol, Sort.EITHER, *hidden))
         ports = [None, None] if letter.fragment or letter.protocol not in (TCP, UDP) else [*letter.ports]
-        return self.reference.passes(source, destination, Sent(letter.protocol, _sort(letter), *ports))
+        sort = _sort(letter)
+        ends = zip((source.ipv4, destination.ipv4), _connection(letter)[1:], strict=True)
+        if letter.protocol in (UDP, 47) and (letter.protocol, frozenset(ends)) in self.spoken:
+            sort = Sort.EITHER
+        return self.reference.passes(source, destination, Sent(letter.protocol, sort, *ports))
 
     def change(self, change: Rule | Group | str) -> None:
         """Change a rule or a group, or remove what has this name, and cut what that changes, and only that."""
@@ -189,6 +199,9 @@ class Ruled:
         """Insist that what was cut has changed, and that no route is left which policy forbids."""
         after = {route: self.verdicts(route) for route in before}
         for route in cut:
+            if route.connection is not None:
+                ends = zip((end.ipv4 for end in route.ends()), route.connection[1:], strict=True)
+                self.spoken.discard((route.connection.protocol, frozenset(ends)))
             assert before[route] != after[route], "nothing has changed for this route"
         for route in before.keys() - set(cut):
             verdicts = after[route]
@@ -243,7 +256,11 @@ def _sort(letter: Letter) -> Sort:
         return Sort.OPENS if hidden or letter.flags & (SYN | ACK) == SYN else Sort.EITHER
     if letter.protocol == ICMP:
         return Sort.ANSWERS if not hidden and letter.flags in (0, 14) else Sort.OPENS
-    return Sort.EITHER
+    return Sort.OPENS
+
+
+def _connection(letter: Letter) -> Connection:
+    return Connection(letter.protocol, *((0, 0) if letter.fragment else letter.ports))
 
 
 AGAIN = st.builds(Again, st.booleans(), st.sampled_from(TCP_FLAGS))

@@ -62,7 +62,7 @@ class Herald:
         """Tell of records that came, changed or went."""
         for was, now in change.pairs():
             record = now if now is not None else was
-            kind = type(record).__name__.lower()
+            kind = type(record).__name__.removesuffix("Spec").lower()
             verb = "added" if was is None else "removed" if now is None else "changed"
             fields = {kind: getattr(record, "id", None) or getattr(record, "name", None)}
             if isinstance(record, Move):

@@ -112,14 +112,14 @@ def partner(icmp_type: int) -> int:
 
 
 def is_opening(data: bytes, frame: Frame) -> bool:
-    """Tell whether a frame may begin a conversation: a TCP SYN without ACK, an ICMP request, and what hides that."""
+    """Tell whether a frame may begin a conversation; TCP with an ACK or without SYN may not, nor an ICMP reply."""
     if frame.proto == TCP:
         at = ETHERNET_HEADER + (frame.words & 0xF) * 4 + _TCP_FLAGS_OFFSET
         return fragmented(frame) or len(data) <= at or data[at] & (_SYN | _ACK) == _SYN
     if frame.proto == ICMP:
         query = icmp_query(data, frame)
         return query is None or query.type in REQUESTS
-    return False
+    return True
 
 
 def acknowledges(data: bytes, frame: Frame) -> bool:

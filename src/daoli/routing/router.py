@@ -68,6 +68,7 @@ from daoli.routing.packet import (
     may_be_reported,
 )
 from daoli.routing.policy import Between, Judgement
+from daoli.routing.recent import Recent
 from daoli.routing.routes import BACK, FORTH, Connection, Route, RouteTable, key_of, selector
 from daoli.routing.rules import Rule
 from daoli.routing.verdict import Outcome, Verdict, answering, connection_of, decide, obstacle, standing
@@ -137,6 +138,7 @@ class Router:
         )
         self._icmp = Budget(settings.icmp_rate, settings.icmp_burst)
         self._entries = Entries()
+        self._recent = Recent()
         self._muted: dict[tuple[int, int], float] = {}
         self._denials: dict[int, float] = {}
         self._believed: dict[int, list[tuple[Route, bytes]]] = {}
@@ -149,7 +151,7 @@ class Router:
         shared = punt.in_port == self.view.switches[dpid].uplink or punt.in_port == PortNo.LOCAL
         if not (self._uplink_punts if shared else self._punts).take(port, now):
             return Answer(None, None, None, self._mute(port, now, shared=shared))
-        verdict = decide(self.view, dpid, punt)
+        verdict = decide(self.view, dpid, punt, self._is_known)
         outcome = verdict.outcome
         if outcome is Outcome.FORWARD or outcome is Outcome.RESTORE:
             answer = self._forward(verdict, punt, now)
@@ -163,6 +165,10 @@ class Router:
             answer = Answer(outcome, verdict, None, self._refuse(verdict, dpid, punt, now))
         self.outcomes[answer.outcome or outcome] += 1
         return answer
+
+    def _is_known(self, key: bytes) -> bool:
+        """Tell whether a conversation has a route, or had one that has idled out."""
+        return self.routes.find(key) is not None or key in self._recent
 
     def _forward(self, verdict: Verdict, punt: Punt, now: float) -> Answer:
         source, destination, frame = verdict.source, verdict.destination, verdict.frame
@@ -377,6 +383,7 @@ class Router:
         route = self.routes.ended(cookie.route_id, cookie.generation, ipv4_src)
         if route is not None:
             self._entries.remember(route)
+            self._recent.remember(route)
         return route
 
     def revoke(self, routes: Iterable[Route]) -> tuple[list[Route], list[Write]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
@@ -73,17 +74,24 @@ _NEVER_SENT = (0, 127)
 """First bytes of addresses that no router forwards (RFC 1812, 4.2.2.11)."""
 _FIRST_HOP = 1
 
+Known = Callable[[bytes], bool]
+"""Tells by its `Connection.key` whether a conversation has been opened before."""
 
-def decide(view: View, dpid: int, punt: Punt) -> Verdict:
-    """Judge a packet that a registered host's datapath punted."""
+
+def _unknown(_key: bytes) -> bool:
+    return False
+
+
+def decide(view: View, dpid: int, punt: Punt, known: Known = _unknown) -> Verdict:
+    """Judge a packet that a registered host's datapath punted; `known` tells of conversations that there are."""
     switch = view.switches[dpid]
     if punt.in_port == switch.uplink:
-        return _from_uplink(view, switch, punt)
+        return _from_uplink(view, switch, punt, known)
     frame = parse(punt.data)
     source = switch.by_port.get(punt.in_port)
     if source is None:
         if punt.in_port == PortNo.LOCAL and switch.host.gateway:
-            return _from_local(view, switch, punt, frame)
+            return _from_local(view, switch, punt, frame, known)
         return Verdict(Outcome.UNKNOWN_PORT, frame)
     if frame is None:
         return _not_ipv4(punt.data, source)
@@ -95,18 +103,21 @@ def decide(view: View, dpid: int, punt: Punt) -> Verdict:
     if punt.reason == PacketInReason.INVALID_TTL or frame.ttl <= _FIRST_HOP:
         return Verdict(Outcome.EXPIRED, frame, source)
     if destination is None:
-        return _to_nobody(view, punt, frame, source)
-    return _converse(view, source, destination, punt.data, frame)
+        return _to_nobody(view, punt, frame, source, known)
+    return _converse(view, source, destination, punt.data, frame, known)
 
 
-def _converse(view: View, source: End, destination: End, data: bytes, frame: Frame) -> Verdict:
+def _converse(view: View, source: End, destination: End, data: bytes, frame: Frame, known: Known) -> Verdict:
     """Judge a packet from one known end to another."""
     between = view.policy.between(source, destination)
     if between.whole is not None:
         return _follow(source, destination, between.whole, None, frame)
     if frame.proto != ICMP:
         connection = connection_of(data, frame)
-        packet = packet_of(connection, opens=is_opening(data, frame))
+        opens = is_opening(data, frame)
+        if opens and frame.proto != TCP:
+            opens = not known(connection.key(frame.ipv4_src, frame.ipv4_dst))
+        packet = packet_of(connection, opens=opens)
         return _follow(source, destination, judge(between, packet), connection, frame)
     if (query := icmp_query(data, frame)) is not None:
         connection = Connection(ICMP, *query)
@@ -193,7 +204,7 @@ def absence(place: End) -> str:
     return f"port {place.endpoint.port} of {place.endpoint.id} is not on host {host}"
 
 
-def _from_uplink(view: View, switch: Switch, punt: Punt) -> Verdict:
+def _from_uplink(view: View, switch: Switch, punt: Punt, known: Known) -> Verdict:
     frame = parse(punt.data)
     if frame is None:
         return Verdict(Outcome.MALFORMED)
@@ -202,16 +213,16 @@ def _from_uplink(view: View, switch: Switch, punt: Punt) -> Verdict:
     here = destination is not None and destination.switch is switch
     if source is None and destination is not None and here and (entry := _entry(view, switch, frame)):
         outside = Outside(entry, frame.ipv4_src, destination.gateway)
-        return _arrived(view, punt, frame, outside, destination)
+        return _arrived(view, punt, frame, outside, destination, known)
     if source is None or source.switch is switch:
         return Verdict(Outcome.STRAY, frame, problem=f"no other host has {ipv4_text(frame.ipv4_src)}")
     if frame.eth_src != source.switch.uplink_mac:
         return Verdict(Outcome.SPOOFED, frame, problem="not sent by the uplink of the source's host")
     if destination is not None and here:
-        return _arrived(view, punt, frame, source, destination)
+        return _arrived(view, punt, frame, source, destination, known)
     if destination is None and switch.host.gateway and view.network_of(frame.ipv4_dst) is None:
         outside = Outside(switch, frame.ipv4_dst, source.gateway)
-        return _arrived(view, punt, frame, source, outside)
+        return _arrived(view, punt, frame, source, outside, known)
     return Verdict(Outcome.STRAY, frame, source, problem=f"{ipv4_text(frame.ipv4_dst)} is not on this host")
 
 
@@ -223,9 +234,9 @@ def _entry(view: View, switch: Switch, frame: Frame) -> Switch | None:
     return entry if view.network_of(frame.ipv4_src) is None else None
 
 
-def _arrived(view: View, punt: Punt, frame: Frame, source: End, destination: End) -> Verdict:
+def _arrived(view: View, punt: Punt, frame: Frame, source: End, destination: End, known: Known) -> Verdict:
     """Judge what another host has routed here."""
-    verdict = _converse(view, source, destination, punt.data, frame)
+    verdict = _converse(view, source, destination, punt.data, frame, known)
     if verdict.outcome is Outcome.DENIED:
         return verdict
     outcome = Outcome.REPORT if verdict.outcome is Outcome.REPORT else Outcome.RESTORE
@@ -240,7 +251,7 @@ def _arrived(view: View, punt: Punt, frame: Frame, source: End, destination: End
     return verdict._replace(outcome=outcome, problem=problem)
 
 
-def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None) -> Verdict:
+def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None, known: Known) -> Verdict:
     """Judge what the host's own stack sends to a container, from itself or from what it lets in."""
     if frame is None:
         return Verdict(Outcome.MALFORMED)
@@ -257,7 +268,7 @@ def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None) -> 
         return Verdict(Outcome.EXPIRED, frame, source)
     if destination is None:
         return Verdict(Outcome.UNKNOWN_HOST, frame, source, problem=_nobody(network))
-    verdict = _converse(view, source, destination, punt.data, frame)
+    verdict = _converse(view, source, destination, punt.data, frame, known)
     if verdict.outcome is not Outcome.FORWARD:
         return verdict
     if is_error(punt.data, frame):
@@ -285,11 +296,12 @@ def _not_forwarded(frame: Frame, source: Place) -> Outcome | None:
     return Outcome.ANSWER if frame.ipv4_dst == source.gateway else None
 
 
-def _to_nobody(view: View, punt: Punt, frame: Frame, source: Place) -> Verdict:
+def _to_nobody(view: View, punt: Punt, frame: Frame, source: Place, known: Known) -> Verdict:
     network = view.network_of(frame.ipv4_dst)
     if network is not None:
         return Verdict(Outcome.UNKNOWN_HOST, frame, source, problem=_nobody(network))
-    verdict = _converse(view, source, Outside(source.switch, frame.ipv4_dst, source.gateway), punt.data, frame)
+    outside = Outside(source.switch, frame.ipv4_dst, source.gateway)
+    verdict = _converse(view, source, outside, punt.data, frame, known)
     allowed = verdict.outcome is not Outcome.DENIED
     if allowed and (not source.switch.host.gateway or frame.ipv4_dst[0] in _NEVER_SENT):
         return Verdict(Outcome.UNKNOWN_NETWORK, frame, source, problem="no network holds this address")
