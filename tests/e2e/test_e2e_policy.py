@@ -77,7 +77,7 @@ while waiting and (left := end - time.monotonic()) > 0:
                         came.append(what)
                 else:
                     data = link.recv(2048)
-                    if what[0] == "icmp" and data[20] != 0:
+                    if what[0] == "icmp" and (data[20] or socket.inet_ntoa(data[12:16]) != what[1]):
                         continue
                     came.append(what)
             except OSError:

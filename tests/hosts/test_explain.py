@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Network
+from typing import Any
 
+import pytest
 from tests.hosts.rig import Rig
 
 from daoli.hosts.explain import explain
 from daoli.ofproto import FlowMod, flow_text
 from daoli.routing.model import Network
+from daoli.routing.rules import Kind, Rule, Selector
 from daoli.routing.view import PortInfo
 
 
@@ -55,3 +58,39 @@ async def test_within_a_host_the_path_is_that_host(rig: Rig) -> None:
     rig.view.put_port(1, PortInfo(13, "p3", bytes(6)))
     said = explain(rig.fabric.router, rig.endpoints[1], near)
     assert (said.path, len(said.flows), said.problems) == (("h1",), 2, ())
+
+
+def rule(**fields: Any) -> Rule:
+    """Make a rule about what e1 opens with e2."""
+    one, other = Selector(Kind.ENDPOINT, "e1"), Selector(Kind.ENDPOINT, "e2")
+    return Rule(**{"id": "r", "allow": False, "source": one, "destination": other} | fields)
+
+
+async def test_explain_names_the_rules(rig: Rig) -> None:
+    """Who decided, who was overridden, and all that match are named; what depends is not answered for all."""
+    await rig.ready()
+    rig.view.policy.put_rule(rule(id="no", protocol=6, ports=((1, 1023),), comment="why"))
+    rig.view.policy.put_rule(rule(id="yes", allow=True, protocol=6, ports=((80, 80),), priority=200))
+    one, other = rig.endpoints[1], rig.endpoints[2]
+    said = rig.fabric.explain(one, other, "tcp", 80)
+    assert (said.allowed, said.rule, said.overridden, said.granularity) == (True, "yes", ("no",), "connection")
+    assert [(each.id, each.applies) for each in said.rules] == [("yes", True), ("no", True)]
+    assert not rig.fabric.explain(one, other, "tcp", 81).allowed
+    assert rig.fabric.explain(one, other, "tcp", 2000).reason == "same network"
+    assert rig.fabric.explain(one, other, "udp").allowed
+    for protocol in (None, "tcp"):
+        depends = rig.fabric.explain(one, other, protocol)
+        assert (depends.allowed, depends.flows) == (False, ())
+        assert depends.reason.startswith("it depends")
+    assert rig.fabric.explain(other, one).allowed
+
+
+@pytest.mark.parametrize(("protocol", "port"), [("tcp", 80), ("udp", 53), ("icmp", None)])
+async def test_connections_are_planned(rig: Rig, protocol: str, port: int | None) -> None:
+    """Where ports or direction decide, the flows of a connection are shown, both at both ends."""
+    await rig.ready()
+    rig.view.policy.put_rule(rule())
+    said = rig.fabric.explain(rig.endpoints[2], rig.endpoints[1], protocol, port)
+    assert [flow.host for flow in said.flows] == ["h1", "h1", "h2", "h2"]
+    assert all(protocol in flow.flow for flow in said.flows)
+    assert sum("tcp_flags=+ack" in flow.flow for flow in said.flows) == (2 if protocol == "tcp" else 0)

@@ -22,7 +22,7 @@ def test_changed(mirror: Mirror) -> None:
     moved = (endpoint(1).record(), endpoint(1, host="h2").record())
     assert changed == Changed(3, ((None, host(3).record()),), (), (moved, (endpoint(2).record(), None)))
     assert mirror.revisions == {"hosts/h1": 3, "hosts/h2": 1, "hosts/h3": 3, "networks/n1": 1, "endpoints/e1": 3}
-    assert (mirror.shown("hosts/h3"), mirror.shown("rules/1")) == (host(3).record(), None)
+    assert (mirror.shown("hosts/h3"), mirror.shown("laws/1")) == (host(3).record(), None)
 
 
 def test_host_in_place(mirror: Mirror) -> None:
@@ -116,7 +116,7 @@ def test_unreadable_entry(mirror: Mirror, value: bytes) -> None:
 def test_keys_of_others(mirror: Mirror) -> None:
     """Keys that are not the inventory's are none of its business."""
     with capture_logs() as logs:
-        assert commit(mirror, ("rules/1", b"?"), ("hosts", b"?")) == Changed(2, (), (), ())
+        assert commit(mirror, ("laws/1", b"?"), ("hosts", b"?")) == Changed(2, (), (), ())
     assert logs == []
 
 

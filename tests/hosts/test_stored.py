@@ -58,7 +58,7 @@ def test_own_text(key: str, record: Lease | Publication | Move) -> None:
         decode(f"{key}0", encode(record))
 
 
-@pytest.mark.parametrize("key", ["rules/1", "hosts", "hosts/", "inventory", ""])
+@pytest.mark.parametrize("key", ["laws/1", "hosts", "hosts/", "inventory", ""])
 def test_keys_of_others(key: str) -> None:
     """A key that is not the inventory's is no record, whatever its value."""
     assert decode(key, b"?") is None

@@ -76,7 +76,7 @@ class Reference:
         if rule.ports and port is None:
             if rule.allow:
                 return False  # it may be another port
-        elif rule.ports and port not in _ports(rule):
+        elif rule.ports and port not in set(_ports(rule)):
             return False
         if self.selects(rule.source, source) and self.selects(rule.destination, destination):
             return True
@@ -107,6 +107,6 @@ class Reference:
         return one == other or any(one in networks and other in networks for networks in self.groups.values())
 
 
-def _ports(rule: Rule) -> Iterator[int]:
+def _ports(rule: Rule) -> Iterator[int | None]:
     for low, high in rule.ports:
         yield from range(low, high + 1)

@@ -144,7 +144,7 @@ class Ruled:
         else:
             arrivals = self.world.send(letter.source, self.frame(letter))
         if letter.destination < 0:
-            right = {(host(number).dpid, PortNo.LOCAL) for number in range(2)}
+            right = {(host(number).dpid, int(PortNo.LOCAL)) for number in range(2)}
         else:
             right = {(self.world.place(letter.destination).dpid, port_of(letter.destination))}
         came = [arrival for arrival in arrivals if see(arrival.frame).ipv4_dst == self.end(letter.destination).ipv4]
@@ -160,10 +160,12 @@ class Ruled:
         """Ask the reference."""
         source, destination = self.end(letter.source), self.end(letter.destination)
         if letter.quoted is not None:
-            protocol, *ports = letter.quoted
-            hidden = [None, None] if protocol == ICMP else ports
-            return self.reference.passes(destination, source, Sent(protocol, Sort.EITHER, *hidden))
-        ports = [None, None] if letter.fragment or letter.protocol not in (TCP, UDP) else [*letter.ports]
+            protocol, *seen = letter.quoted
+            about = Sent(protocol, Sort.EITHER) if protocol == ICMP else Sent(protocol, Sort.EITHER, *seen)
+            return self.reference.passes(destination, source, about)
+        ports: list[int | None] = (
+            [None, None] if letter.fragment or letter.protocol not in (TCP, UDP) else [*letter.ports]
+        )
         sort = _sort(letter)
         ends = zip((source.ipv4, destination.ipv4), _connection(letter)[1:], strict=True)
         if letter.protocol in (UDP, 47) and (letter.protocol, frozenset(ends)) in self.spoken:

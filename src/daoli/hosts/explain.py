@@ -20,6 +20,7 @@ PROTOCOLS: Final[Mapping[str, int]] = MappingProxyType({"tcp": TCP, "udp": UDP, 
 EPHEMERAL: Final = 49152
 """The source port that a planned connection is shown with (RFC 6335, 6)."""
 _ECHO: Final = (8, 0)
+_DEPENDS: Final = Judgement(allowed=False, reason="it depends on protocol and port: ask with both")
 
 
 def explain(
@@ -59,12 +60,16 @@ def explain(
 def _judged(between: Between, protocol: int | None, port: int | None) -> Judgement:
     if between.whole is not None:
         return between.whole
-    if protocol is not None:
-        return judge(between, Packet(protocol, None, port))
     forth = between.forth
-    if forth.uniform is not None:
-        return forth.judge(-1, None)
-    return Judgement(allowed=False, reason="it depends on protocol and port: ask with both")
+    if protocol is None:
+        return forth.judge(-1, None) if forth.uniform is not None else _DEPENDS
+    if (
+        port is None
+        and protocol in (TCP, UDP)
+        and any(rule.ports and rule.protocol == protocol for rule in forth.rules)
+    ):
+        return _DEPENDS
+    return judge(between, Packet(protocol, None, port))
 
 
 def _said(between: Between, protocol: int | None, port: int | None) -> tuple[RuleSaid, ...]:

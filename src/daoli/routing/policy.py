@@ -124,7 +124,7 @@ class Profile:
 
 
 _BY_DEFAULT: Final = {
-    default: Between(*[Way((), default, default.allowed)] * 2, default)
+    default: Between(Way((), default, default.allowed), Way((), default, default.allowed), default)
     for default in (SAME_NETWORK, SAME_GROUP, DIFFERENT_NETWORKS, OUTSIDE, INTERNAL)
 }
 """What holds between two ends of whom no rule speaks."""
