@@ -63,7 +63,8 @@ async def test_within_a_host_the_path_is_that_host(rig: Rig) -> None:
 def rule(**fields: Any) -> Rule:
     """Make a rule about what e1 opens with e2."""
     one, other = Selector(Kind.ENDPOINT, "e1"), Selector(Kind.ENDPOINT, "e2")
-    return Rule(**{"id": "r", "allow": False, "source": one, "destination": other} | fields)
+    found: dict[str, Any] = {"id": "r", "allow": False, "source": one, "destination": other}
+    return Rule(**found | fields)
 
 
 async def test_explain_names_the_rules(rig: Rig) -> None:
