@@ -26,6 +26,7 @@ e2e: setup       ## end-to-end tests only: labs of virtual hosts with Docker and
 bench: setup     ## the benchmarks; figures are kept in bench/RESULTS.md
 	-@scripts/setup bench  # without its peer the codec is measured alone, and says so
 	@$(BIN)/python bench/codec.py
+	@$(BIN)/python bench/policy.py
 	@$(BIN)/python bench/flow_setup.py
 
 fuzz: setup      ## fuzz the decoder and the connection, led by coverage (SECONDS=600)
