@@ -15,8 +15,9 @@ from tests.routing.world import Plan, Spot, World, host, local_mac, port_of
 from daoli.ofproto import FlowRemovedReason, PortNo
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.policy import Subject
-from daoli.routing.router import RouterSettings
-from daoli.routing.routes import Connection, Route
+from daoli.routing.reconcile import Reconciler
+from daoli.routing.router import Router, RouterSettings
+from daoli.routing.routes import BACK, FORTH, Connection, Route
 from daoli.routing.rules import Group, Kind, Rule, Selector
 
 SYN, ACK, RST = 0x02, 0x10, 0x04
@@ -244,6 +245,24 @@ class Ruled:
                     switch.remove(flow, FlowRemovedReason.IDLE_TIMEOUT)
         self.world.tell_removals()
 
+    def restart(self) -> None:
+        """Have another controller take over: what it finds live and allowed goes on, and nothing else is known."""
+        before = {(route.id, route.generation) for route in self.world.router.routes if route.alive == FORTH | BACK}
+        self.world.router = router = Router(self.world.view, UNLIMITED, 1 << 20)
+        for dpid, switch in self.world.net.switches.items():
+            reconciler = Reconciler(router, self.world.view.switches[dpid], self.world.now)
+            for flow in list(switch.flows.values()):
+                reconciler.take(flow.stats())
+            self.world.net.write([(dpid, packed) for packed in reconciler.finish(self.world.now).writes])
+        self.world.tell_removals()
+        assert before <= {(route.id, route.generation) for route in router.routes}
+        self.spoken = {
+            (route.connection.protocol, frozenset(zip(ends, route.connection[1:], strict=True)))
+            for route in router.routes
+            if route.connection is not None
+            for ends in [[end.ipv4 for end in route.ends()]]
+        }
+
     def wait(self) -> None:
         """Let denials and the grace of installations pass."""
         self.world.now += 5
@@ -276,4 +295,5 @@ STEPS = st.one_of(
     GROUPINGS,
     st.integers(0, 8).map("r{}".format),
     st.integers(0, 2**30 - 1),
+    st.none(),
 )

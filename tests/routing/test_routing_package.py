@@ -590,7 +590,7 @@ def test_host_asks_a_container() -> None:
 @example([WORTH[1]], [Letter(0, 2, ICMP, (0, 0), 8), Again(answer=True, flags=ACK), Letter(2, 0, ICMP, (0, 0), 8)])
 @example([WORTH[1]], [Letter(0, 2, ICMP, (0, 0), 8), Letter(2, 0, ICMP, (0, 0), 8, FIRST)])
 def test_what_gets_through_is_what_policy_allows(
-    first: list[Rule], steps: list[Letter | Again | Rule | Group | str | int]
+    first: list[Rule], steps: list[Letter | Again | Rule | Group | str | int | None]
 ) -> None:
     """Whatever was sent, has idled out or was changed before, a packet gets through if and only if it is allowed.
 
@@ -602,6 +602,8 @@ def test_what_gets_through_is_what_policy_allows(
             last = step.of(last) if isinstance(step, Again) else step
             assert ruled.send(last) == ruled.passes(last), last
             ruled.wait()
+        elif step is None:
+            ruled.restart()
         elif isinstance(step, int):
             ruled.idle(step)
         else:
