@@ -17,6 +17,9 @@ CHANGED: dict[str, Any] = {
     "api_token_file": "/etc/daoli/token",
     "state": "/srv/daoli",
     "pool": "10.96.0.0/12",
+    "ledger": "/var/log/daoli.jsonl",
+    "ledger_size": 64,
+    "ledger_files": 3,
     "log_level": "debug",
     "log_format": "json",
     "idle_timeout": 60,
@@ -71,7 +74,7 @@ def test_precedence(name: str, tmp_path: Path) -> None:
     default = getattr(Settings(), name)
     file = ["--config", str(toml(tmp_path / "daoli.toml", f"{name} = {in_toml(value)}\n"))]
     variable = f"DAOLI_{name.upper()}"
-    other = default or "/another/file"
+    other = "/another/file" if default == "" else default
 
     def got(arguments: list[str], environment: dict[str, str]) -> Any:
         return getattr(read(arguments, environment), name)
@@ -134,6 +137,9 @@ def test_whole_numbers_as_rates(tmp_path: Path) -> None:
         ("pool", "10.1.2.3/16", "'10.1.2.3/16' is not a subnet: 10.1.2.3/16 has host bits set"),
         ("pool", "10.0.0.0/7", "the prefix length of '10.0.0.0/7' is not from 8 to 24"),
         ("pool", "10.0.0.0/25", "the prefix length of '10.0.0.0/25' is not from 8 to 24"),
+        ("ledger", "", "is empty"),
+        ("ledger_size", "-1", "-1 is not between 0 and 1048576"),
+        ("ledger_files", "1001", "1001 is not between 0 and 1000"),
         ("state", "", "is empty"),
         ("state", "a\0b", "has a zero byte, which no path has"),
         ("api_listen", "unix:\0", "has a zero byte, which no path has"),
@@ -259,3 +265,9 @@ def test_abbreviated_flags() -> None:
     """A flag is written out: a later one with the same beginning must not change what a unit file means."""
     with pytest.raises(SettingError):
         read(["--idle", "5"], {})
+
+
+@pytest.mark.parametrize(("text", "file"), [("memory", None), ("none", None), ("/x/y", Path("/x/y"))])
+def test_ledger_file(text: str, file: Path | None) -> None:
+    """Two words say that the ledger has no file."""
+    assert Settings(ledger=text).ledger_file() == file

@@ -24,6 +24,8 @@ from daoli.hosts.events import EventHub
 from daoli.hosts.expiry import Expiry
 from daoli.hosts.fabric import Fabric
 from daoli.hosts.inventory import Inventory
+from daoli.hosts.ledger import KEPT, WAITING, Ledger
+from daoli.hosts.ledger_file import LedgerFile
 from daoli.hosts.moves import Moves
 from daoli.hosts.watching import Watching
 from daoli.logs import configure_logging
@@ -58,7 +60,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             idle_timeout=settings.idle_timeout, punt_rate=settings.punt_rate, punt_burst=settings.punt_burst
         )
         router = Router(view, router_settings, first_route_id=secrets.randbits(32))
-        fabric = Fabric(view, router, events, loop.time)
+        ledger = open_ledger(settings, stack)
+        fabric = Fabric(view, router, events, loop.time, ledger)
         stack.push_async_callback(fabric.close)
         inventory.subscribe(fabric.changed)
         watching = Watching(inventory, events)
@@ -75,7 +78,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 await channel.listen(host, port)
                 fabric.start()
                 app = make_app(
-                    inventory, fabric, events, token=token, version=__version__, openflow_port=channel.address[1]
+                    inventory,
+                    fabric,
+                    events,
+                    kept=ledger,
+                    token=token,
+                    version=__version__,
+                    openflow_port=channel.address[1],
                 )
                 try:
                     site = await serve(app, settings.api_listen, token=token)
@@ -98,6 +107,20 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             finally:
                 for task in (following, moving, expiring, engines):
                     task.cancel()
+
+
+def open_ledger(settings: Settings, stack: AsyncExitStack) -> Ledger:
+    """Make the ledger, and begin to write its file if there is to be one; `SettingError` if that cannot be."""
+    file = settings.ledger_file()
+    ledger = Ledger(kept=0 if settings.ledger == "none" else KEPT, waiting=WAITING if file else 0)
+    if file is not None:
+        try:
+            writer = LedgerFile(ledger, file, settings.ledger_size << 20, settings.ledger_files)
+        except OSError as error:
+            raise SettingError(f"ledger: {file}: {error.strerror}") from error
+        writer.start()
+        stack.push_async_callback(writer.close)
+    return ledger
 
 
 def fail(problem: object) -> NoReturn:

@@ -17,6 +17,8 @@ from daoli.sources import Program, SettingError, setting
 __all__ = ["SettingError", "Settings", "parse_tcp", "read"]
 
 PREFIX = "DAOLI_"
+MOST_MEBIBYTES = 1 << 20
+MOST_FILES = 1000
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -41,6 +43,16 @@ class Settings:
         "SUBNET",
         "networks that are made without a subnet get a free /24 of this one",
     )
+    ledger: str = setting(
+        "memory",
+        "FILE",
+        "where routes opened, refused and closed are noted in lines of JSON; the word memory keeps the last 10000, "
+        "none nothing",
+    )
+    ledger_size: int = setting(
+        0, "MEBIBYTES", "at this size the ledger's file is closed, and a new one begun; 0: never"
+    )
+    ledger_files: int = setting(9, "NUMBER", "how many closed ones are kept, as FILE.1 to FILE.NUMBER")
     log_level: str = setting("info", "LEVEL", f"one of {', '.join(LOG_LEVELS)}")
     log_format: str = setting("auto", "FORMAT", "console, json, or auto: console on a terminal")
     idle_timeout: int = setting(
@@ -56,19 +68,30 @@ class Settings:
         check_logging(self.log_level, self.log_format)
         if not 1 <= self.idle_timeout <= 0xFFFF:
             raise SettingError(f"idle_timeout: {self.idle_timeout} is not between 1 and 65535 seconds")
+        self._check_numbers()
+        for name in ("state", "ledger"):
+            if not getattr(self, name):
+                raise SettingError(f"{name}: is empty")
+        for name, most in (("ledger_size", MOST_MEBIBYTES), ("ledger_files", MOST_FILES)):
+            if not 0 <= (number := getattr(self, name)) <= most:
+                raise SettingError(f"{name}: {number} is not between 0 and {most}")
+        for name in ("state", "api_listen", "api_token_file", "ledger"):
+            if "\0" in getattr(self, name):
+                raise SettingError(f"{name}: has a zero byte, which no path has")
+        parse_tcp(self.openflow_listen, "openflow_listen")
+        self.subnet_pool()
+
+    def _check_numbers(self) -> None:
         for name in ("punt_rate", "punt_burst"):
             value = getattr(self, name)
             if not math.isfinite(value):
                 raise SettingError(f"{name}: {value} is not a finite number")
             if value < 1:
                 raise SettingError(f"{name}: {value:g} is less than 1")
-        if not self.state:
-            raise SettingError("state: is empty")
-        for name in ("state", "api_listen", "api_token_file"):
-            if "\0" in getattr(self, name):
-                raise SettingError(f"{name}: has a zero byte, which no path has")
-        parse_tcp(self.openflow_listen, "openflow_listen")
-        self.subnet_pool()
+
+    def ledger_file(self) -> Path | None:
+        """Tell where the ledger's file is to be; None if there is to be none."""
+        return None if self.ledger in ("memory", "none") else Path(self.ledger)
 
     def subnet_pool(self) -> IPv4Network:
         """Parse the pool."""

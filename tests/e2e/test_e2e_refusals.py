@@ -59,9 +59,9 @@ def test_spoofed(rig: Rig, second: str, forged: str) -> None:
     before = rig.outcome("spoofed")
     with Capture(target, "icmp", inbound=True) as seen, rig.watching() as wait_for:
         send_raw(liar, asking(liar, target.ip, **lie))
-        told = wait_for("packet.refused", outcome="spoofed", host="h1", source=liar.id)
-        assert told["ipv4_src"] == lie.get("ipv4_src", liar.ip)
-        assert told["ipv4_dst"] == target.ip
+        told = wait_for("packet.refused", verdict="spoofed", host="h1", source=liar.id)
+        assert told["source_address"] == lie.get("ipv4_src", liar.ip)
+        assert told["destination_address"] == target.ip
         assert list(seen.lines) == []
         assert reaches(victim, target.ip)
         assert reaches(liar, target.ip), "its own address still works"
@@ -89,7 +89,7 @@ def test_other_network(rig: Rig, second: str) -> None:
     one, foreign = rig.add("h1", "dnet1"), rig.add(second, "dnet2")
     with rig.watching() as wait_for, Capture(foreign, "icmp", inbound=True) as seen:
         assert "From 10.1.0.1 icmp_seq=1 Packet filtered" in in_vain(one, foreign.ip)
-        told = wait_for("packet.refused", outcome="denied", source=one.id, destination=foreign.id)
+        told = wait_for("packet.refused", verdict="denied", source=one.id, destination=foreign.id)
     assert told["reason"] == "different networks"
     assert list(seen.lines) == []
     said = rig.explain(one, foreign)
@@ -227,7 +227,7 @@ def test_port_without_endpoint(rig: Rig) -> None:
     unknown, other = rig.add("h1", post=False), rig.add("h1")
     with rig.watching() as wait_for, Capture(other, "icmp", inbound=True) as seen:
         send_raw(unknown, *[asking(unknown, other.ip)] * 20)
-        wait_for("packet.refused", outcome="unknown port", host="h1", port=rig["h1"].ofport(unknown.port))
+        wait_for("packet.refused", verdict="unknown port", host="h1", in_port=rig["h1"].ofport(unknown.port))
         assert reaches(other, "10.1.0.1")
     assert [line for line in seen.lines if unknown.ip in line] == []
 

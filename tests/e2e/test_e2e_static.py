@@ -124,7 +124,7 @@ def test_forged_on_the_wire(rig: Rig) -> None:
     spoofed = rig.outcome("spoofed")
     with Capture(here, "icmp") as seen, rig.watching() as wait_for:
         send_raw(rig.lab.fabric, frame, nic="wire")
-        wait_for("packet.refused", outcome="spoofed", host="h1", ipv4_src=there.ip, ipv4_dst=here.ip)
+        wait_for("packet.refused", verdict="spoofed", host="h1", source_address=there.ip, destination_address=here.ip)
     assert list(seen.lines) == []
     assert rig.outcome("spoofed") == spoofed + 1
 

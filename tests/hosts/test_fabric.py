@@ -332,7 +332,8 @@ async def test_outside_routes_are_reported(rig: Rig) -> None:
         leave(rig, 1)
         enter(rig, 1, 2)
         told = [await anext(events) for _ in range(2)]
-    assert [event.fields.get("address") for event in told] == ["198.51.100.7"] * 2
+    assert [event.fields["destination_address"] for event in told] == ["198.51.100.7", "10.1.0.12"]
+    assert [event.fields["source_address"] for event in told] == ["10.1.0.11", "198.51.100.7"]
     pair, connection = await rig.fabric.routes()
     assert (pair.source, pair.destination, pair.destination_address) == ("e1", None, "198.51.100.7")
     assert (pair.granularity, pair.protocol, pair.source_port, pair.packets) == ("pair", None, None, 7)

@@ -16,6 +16,7 @@ from daoli.api import (
     health,
     hosts,
     leases,
+    ledger,
     metrics,
     moves,
     networks,
@@ -33,6 +34,7 @@ from daoli.hosts.events import EventHub
 from daoli.hosts.feed import Feed
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.leases import Leases
+from daoli.hosts.ledger import Ledger
 from daoli.hosts.moves import Moves
 from daoli.hosts.reported import Reported
 
@@ -54,6 +56,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *reported.OPERATIONS,
     *moves.OPERATIONS,
     *routes.OPERATIONS,
+    *ledger.OPERATIONS,
     *events.OPERATIONS,
     *watch.OPERATIONS,
     *health.OPERATIONS,
@@ -67,11 +70,12 @@ def make_app(
     fabric: Fabric,
     hub: EventHub,
     *,
+    kept: Ledger | None = None,
     token: str | None = None,
     version: str = __version__,
     openflow_port: int = OPENFLOW_PORT,
 ) -> web.Application:
-    """Make the application; with a token it asks for it."""
+    """Make the application; with a token it asks for it. `kept` is the ledger that it shows."""
     open_paths = {operation.path for operation in OPERATIONS if operation.open}
     app = web.Application(middlewares=[problems, guard(token, open_paths)], client_max_size=BODY_LIMIT)
     app[SERVICES] = Services(
@@ -80,6 +84,7 @@ def make_app(
         events=hub,
         feed=Feed(inventory),
         leases=Leases(inventory),
+        ledger=kept or Ledger(kept=0),
         moves=Moves(inventory),
         reported=Reported(inventory, hub),
         token=token,

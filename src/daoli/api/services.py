@@ -13,6 +13,7 @@ from daoli.hosts.events import EventHub
 from daoli.hosts.feed import Feed
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.leases import Leases
+from daoli.hosts.ledger import Ledger
 from daoli.hosts.moves import Moves
 from daoli.hosts.reported import Reported
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
@@ -81,6 +82,7 @@ class Services:
     events: EventHub
     feed: Feed
     leases: Leases
+    ledger: Ledger
     moves: Moves
     reported: Reported
     token: str | None

@@ -21,6 +21,7 @@ from daoli.datapath.errors import DatapathError
 from daoli.hosts.events import EventHub
 from daoli.hosts.explain import explain
 from daoli.hosts.herald import Herald
+from daoli.hosts.ledger import Ledger
 from daoli.hosts.mirror import Changed
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.hosts.ruling import tried
@@ -76,14 +77,22 @@ T = TypeVar("T")
 class Fabric:
     """Connected datapaths, live routes, and what is known of both."""
 
-    def __init__(self, view: View, router: Router, events: EventHub, now: Callable[[], float]) -> None:
-        """`now` is the event loop's clock, in seconds."""
+    def __init__(
+        self,
+        view: View,
+        router: Router,
+        events: EventHub,
+        now: Callable[[], float],
+        ledger: Ledger | None = None,
+    ) -> None:
+        """`now` is the event loop's clock, in seconds; without a ledger none is kept."""
         self.view = view
         self.router = router
         self.events = events
         self.engine_problems: Callable[[str], Iterable[str]] = lambda _: ()
         """Says of a host, by name, what is wrong with its Docker engine, where that is watched from here."""
-        self._herald = Herald(events, now)
+        self._ledger = ledger or Ledger(kept=0)
+        self._herald = Herald(events, self._ledger, router.routes, now)
         self._counts = dict.fromkeys(
             (
                 "punts_total",
@@ -154,6 +163,7 @@ class Fabric:
             return
         del self._datapaths[dpid]
         self._settled.discard(dpid)
+        self._herald.away(dpid)
         reason = str(failure or "closed")
         log.warning("datapath_disconnected", dpid=dpid_text(dpid), peer=datapath.peer, reason=reason)
         switch = self.view.switches.get(dpid)
@@ -175,18 +185,20 @@ class Fabric:
                 target.write(data)
         if answer.opened is not None:
             self._counts["routes_opened_total"] += 1
-            if self.events.listening:
-                self._herald.opened(answer.opened)
-        elif answer.outcome is not Outcome.FORWARD and self.events.listening:
+            if self._herald.hearing:
+                self._herald.opened(answer.opened, punt, answer)
+        elif answer.outcome is not Outcome.FORWARD and self._herald.hearing:
             self._herald.refused(switch, punt, answer)
 
     def _ended(self, datapath: Datapath, message: Ended | EndedTcp | EndedProtocol | FlowRemoved) -> None:
+        if self._herald.hearing:
+            self._herald.counted(message)
         route = self.router.removed(message)
         if (reconciler := self._reconcilers.get(datapath.dpid)) is not None and (source := source_of(message)):
             reconciler.removed(message.cookie, source)
         if route is not None:
             self._counts["routes_closed_total"] += 1
-            if self.events.listening:
+            if self._herald.hearing:
                 self._herald.closed(route, "idle")
 
     def _port_changed(self, datapath: Datapath, message: PortStatus) -> None:
@@ -250,8 +262,9 @@ class Fabric:
         if repair.writes:
             datapath.write(b"".join(repair.writes))
         self._write(self.router.lift_denials(self._now()))
-        for route in repair.ended:
-            self._herald.closed(route, "gone when its host reconnected")
+        if self._herald.hearing:
+            for route in repair.ended:
+                self._herald.closed(route, "gone when its host reconnected")
         await datapath.barrier()
         self._foreign[dpid] = repair.foreign
         newly = dpid not in self._settled
@@ -378,8 +391,9 @@ class Fabric:
         taken, writes = self.router.revoke(routes)
         self._write(writes)
         self._counts["routes_closed_total"] += len(taken)
-        for route in taken:
-            self._herald.closed(route, why)
+        if self._herald.hearing:
+            for route in taken:
+                self._herald.cut(route, why, self._datapaths)
         return [self._report(route) for route in taken], {dpid for dpid, _ in writes}
 
     async def _confirm(self, cut: list[RouteReport], dpids: set[int], names: dict[int, str]) -> CutReport:
@@ -407,7 +421,8 @@ class Fabric:
     def counters(self) -> Mapping[str, int]:
         """What was counted since the start."""
         outcomes = {f"packets_total{{outcome={o.value}}}": n for o, n in self.router.outcomes.items()}
-        return {**self._counts, **outcomes, "over_budget_total": self.router.over_budget}
+        own = {**self._counts, **outcomes, "over_budget_total": self.router.over_budget}
+        return {**own, **self._ledger.counters}
 
     def gauges(self) -> Mapping[str, float]:
         """Measure what goes up and down."""
