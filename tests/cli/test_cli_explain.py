@@ -37,6 +37,29 @@ def test_allowed(api: FakeApi, run: Run) -> None:
     assert run("explain", "web", "db", "-o", "name").out == "allowed\n"
 
 
+def test_rules(api: FakeApi, run: Run) -> None:
+    """The rules that match the two are told in their order, with what each has to do with the verdict."""
+    rules = [
+        {"id": rule_id, "allow": allow, "priority": 100, "comment": comment, "applies": applies}
+        for rule_id, allow, applies, comment in (
+            ("r1", True, True, ""),
+            ("r2", False, True, "why"),
+            ("r3", True, False, ""),
+        )
+    ]
+    more = {"rule": "r1", "reason": "allowed by rule r1", "rules": rules, "overridden": ["r2"], "live_route": None}
+    api.says("GET", "/explain", ALLOWED | more | {"default": "same network", "granularity": "connection", "flows": []})
+    assert run("explain", "web", "db", "5432/tcp").out.splitlines()[1:] == [
+        "reason:    allowed by rule r1",
+        "rule:      r1, allow, priority 100, decides",
+        "rule:      r2, deny, priority 100, overridden: why",
+        "rule:      r3, allow, priority 100, speaks of other traffic",
+        "default:   same network",
+        "path:      h1 > h2",
+        "route:     none now; the first packet opens one of that connection alone",
+    ]
+
+
 def test_denied(api: FakeApi, run: Run) -> None:
     """The rule that decided is named, and each problem."""
     denied = {"allowed": False, "deliverable": False, "rule": "r1", "problems": ["host h2 is not connected"]}
@@ -47,7 +70,7 @@ def test_denied(api: FakeApi, run: Run) -> None:
         "reason:    same network (rule r1)\n"
         "problem:   host h2 is not connected\n"
         "path:      h1 > h2\n"
-        "route:     none now; the first packet opens it\n"
+        "route:     none\n"
     )
 
 

@@ -13,17 +13,22 @@ from daoli import __version__
 from daoli.cli.client import Refused, Unreachable
 from daoli.cli.complaints import complain, explained
 from daoli.cli.completion import PROGRAM, VARIABLE, completion
+from daoli.cli.connect import connect, disconnect
 from daoli.cli.container import container
 from daoli.cli.doctor import doctor
 from daoli.cli.endpoint import endpoint
 from daoli.cli.events import events
 from daoli.cli.explain import explain
+from daoli.cli.group import group
 from daoli.cli.host import host
 from daoli.cli.lease import lease
+from daoli.cli.ledger import ledger
 from daoli.cli.move import move
 from daoli.cli.network import network
+from daoli.cli.policy import apply, policy
 from daoli.cli.publish import publish
 from daoli.cli.route import route
+from daoli.cli.rule import rule
 from daoli.cli.session import Done, Failure
 from daoli.cli.settings import URL
 from daoli.cli.status import status
@@ -87,7 +92,14 @@ for command in (
     publish,
     route,
     lease,
+    group,
+    rule,
+    connect,
+    disconnect,
+    apply,
+    policy,
     explain,
+    ledger,
     events,
     completion,
 ):

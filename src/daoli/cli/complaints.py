@@ -23,6 +23,9 @@ LISTS: Final = MappingProxyType(
         "moves": "container",
         "publish": "container",
         "explain": "endpoint",
+        "trace": "endpoint",
+        "groups": "group",
+        "rules": "rule",
     }
 )
 """First step of a path -> whose ``ls`` shows what there is, where something was not found."""

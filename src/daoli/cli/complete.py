@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from daoli.cli.client import Client, Refused, Unreachable
+from daoli.cli.rules import rule_text
 from daoli.cli.session import FLAGS
 from daoli.cli.settings import resolve
 
@@ -63,9 +64,19 @@ def _moves(client: Client) -> Iterable[tuple[str, str]]:
     return [(move["id"], f"{move['name']} to {move['to']}: {move['state']}") for move in client.get("/moves")["moves"]]
 
 
+def _groups(client: Client) -> Iterable[tuple[str, str]]:
+    return [(group["name"], ", ".join(group["networks"])) for group in client.get("/groups")["groups"]]
+
+
+def _rules(client: Client) -> Iterable[tuple[str, str]]:
+    return [(rule["id"], rule_text(rule)) for rule in client.get("/rules")["rules"]]
+
+
 hosts: Final = from_controller(_hosts)
 networks: Final = from_controller(_networks)
 endpoints: Final = from_controller(_endpoints)
 containers: Final = from_controller(_containers)
 publications: Final = from_controller(_publications)
 moves: Final = from_controller(_moves)
+groups: Final = from_controller(_groups)
+rules: Final = from_controller(_rules)

@@ -61,10 +61,36 @@ def sentences(body: dict[str, Any], source: str, destination: str) -> list[str]:
     lines = [
         f"{source} > {destination}{packet}: {verdict}, {'deliverable' if body['deliverable'] else 'not delivered'}"
     ]
-    lines.append(f"reason:    {body['reason']}" + (f" (rule {body['rule']})" if body["rule"] else ""))
+    lines.append(f"reason:    {body['reason']}" + _rule(body))
+    lines += [f"rule:      {_said(rule, body)}" for rule in body.get("rules") or ()]
+    if body.get("rules") and body.get("default"):
+        lines.append(f"default:   {body['default']}")
     lines += [f"problem:   {problem}" for problem in body["problems"]]
     lines.append(f"path:      {' > '.join(body['path']) or 'none'}")
     live = body["live_route"]
-    lines.append(f"route:     {live} is live" if live is not None else "route:     none now; the first packet opens it")
+    lines.append(f"route:     {live} is live" if live is not None else f"route:     {_no_route(body)}")
     lines += [f"flow:      on {planned['host']}: {planned['flow']}" for planned in body["flows"]]
     return lines
+
+
+def _rule(body: dict[str, Any]) -> str:
+    return f" (rule {body['rule']})" if body["rule"] and body["rule"] not in body["reason"] else ""
+
+
+def _said(rule: dict[str, Any], body: dict[str, Any]) -> str:
+    """Say a rule that matches the two, and what it has to do with the verdict."""
+    words = f"{rule['id']}, {'allow' if rule['allow'] else 'deny'}, priority {rule['priority']}"
+    if rule["id"] == body["rule"]:
+        words += ", decides"
+    elif rule["id"] in body.get("overridden", ()):
+        words += ", overridden"
+    elif not rule["applies"]:
+        words += ", speaks of other traffic"
+    return words + (f": {rule['comment']}" if rule["comment"] else "")
+
+
+def _no_route(body: dict[str, Any]) -> str:
+    if not body["allowed"]:
+        return "none"
+    what = "one of that connection alone" if body.get("granularity") == "connection" else "it"
+    return f"none now; the first packet opens {what}"

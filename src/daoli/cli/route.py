@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -19,7 +21,7 @@ def listing(names: dict[str, str]) -> Listing:
     """Make the table; `names` are those of endpoints, by id."""
 
     def end(which: str) -> Column:
-        return Column(which.upper(), lambda route: _end(route, which, names))
+        return Column(which.upper(), lambda route: end_text(route, which, names))
 
     columns = (
         column("ID", "id"),
@@ -42,11 +44,12 @@ def listing(names: dict[str, str]) -> Listing:
     )
 
 
-def _end(route: Route, which: str, names: dict[str, str]) -> str:
+def end_text(route: Route, which: str, names: Mapping[str, str] = MappingProxyType({}), *, ports: bool = True) -> str:
     """Say who is at an end of a route: a container by its name, who is outside by the address."""
-    endpoint_id, port = route[which], route.get(f"{which}_port")
-    who = names.get(endpoint_id, endpoint_id[:SHORT_ID]) if endpoint_id else route.get(f"{which}_address") or "outside"
-    return f"{who}:{port}" if port else who
+    endpoint_id, port = route.get(which), route.get(f"{which}_port")
+    name = route.get(f"{which}_name") or (names.get(endpoint_id, endpoint_id[:SHORT_ID]) if endpoint_id else None)
+    who = name or route.get(f"{which}_address") or "outside"
+    return f"{who}:{port}" if port and ports else who
 
 
 @click.group(cls=Noun, examples=("daolictl route ls --watch",))

@@ -1,0 +1,69 @@
+"""A policy as a file."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from daoli.cli.policy_file import PolicyFile, difference, exported, load
+from daoli.cli.session import Failure
+
+
+def read(text: str) -> PolicyFile:
+    file = io.StringIO(text)
+    file.name = "p.yaml"
+    return load(file)
+
+
+def test_load() -> None:
+    """Groups and rules are read; a rule without an id gets one that is always the same."""
+    text = "groups: {b: [n1, n2]}\nrules:\n- {id: x, action: allow}\n- {action: deny, priority: 7}\n"
+    policy = read(text)
+    assert policy.groups == {"b": ["n1", "n2"]}
+    assert policy.rules[0] == {"id": "x", "action": "allow"}
+    assert policy.rules[1]["id"] == read(text).rules[1]["id"] != "x"
+    assert policy.body()["groups"] == [{"name": "b", "networks": ["n1", "n2"]}]
+    assert read("") == PolicyFile({}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "p.yaml is not YAML"),
+        ("- 1", "it has groups and rules, and nothing else"),
+        ("rule: []", "it has groups and rules, and nothing else"),
+        ("groups: [b]", "groups are written as NAME"),
+        ("groups: {b: n}", "groups are written as NAME"),
+        ("rules: {a: b}", "rules are a list"),
+        ("rules: [{action: allow, port: 1}]", "a rule has no field port"),
+        ("rules: [{id: x, action: allow}, {id: x, action: deny}]", "two rules have the id x"),
+    ],
+)
+def test_wrong(text: str, reason: str) -> None:
+    """What is no policy is refused in words."""
+    with pytest.raises(Failure, match=reason):
+        read(text)
+
+
+def test_export_and_back() -> None:
+    """What the API lists is written without defaults, and is the same policy when it is read again."""
+    rule = {"id": "x", "action": "allow", "priority": 100, "source": {"network": "n", "cidr": None}, "destination": {}}
+    found = exported([{"name": "b", "networks": ("n",)}], [rule | {"source_matches": 3, "ports": []}])
+    assert found == {
+        "groups": {"b": ["n"]},
+        "rules": [{"id": "x", "action": "allow", "source": {"network": "n"}}],
+    }
+
+
+def test_difference() -> None:
+    """What goes, comes or changes is a line each; what is the same is none."""
+    old = PolicyFile({"a": ["n"], "same": ["n"]}, [{"id": "x", "action": "allow"}])
+    new = PolicyFile({"same": ["n"], "b": []}, [{"id": "x", "action": "deny", "comment": "why"}])
+    assert difference(old, new) == [
+        "- group a: n",
+        "- rule x: allow any > any all priority 100",
+        "+ rule x: deny any > any all priority 100  # why",
+        "+ group b: no network",
+    ]
+    assert difference(old, old) == []
