@@ -19,6 +19,7 @@ from daoli.hosts.events import EventHub
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.hosts.stored import Record
+from daoli.hosts.trace import Step, Trace
 from daoli.routing.model import Endpoint
 from daoli.routing.view import View
 from daoli.store.memory import MemoryStore
@@ -86,6 +87,13 @@ class FakeFabric:
         """Give what the test would cut."""
         self.tried.append(set(changes))
         return self.cuts.get(0, CutReport())
+
+    async def trace(
+        self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
+    ) -> Trace:
+        """Lose everything."""
+        step = Step("h1", f"{source.id} {destination.id} {protocol} {port}")
+        return Trace(source.id, destination.id, protocol or "icmp", port, False, "lost", "h1", (step,))
 
     async def confirmed(self, revision: int) -> CutReport:
         """Give what the test cut at this revision."""

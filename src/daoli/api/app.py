@@ -24,6 +24,7 @@ from daoli.api import (
     reported,
     routes,
     rules,
+    trace,
     watch,
 )
 from daoli.api.guard import guard
@@ -56,6 +57,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *reported.OPERATIONS,
     *moves.OPERATIONS,
     *routes.OPERATIONS,
+    *trace.OPERATIONS,
     *ledger.OPERATIONS,
     *events.OPERATIONS,
     *watch.OPERATIONS,

@@ -18,6 +18,7 @@ from daoli.hosts.moves import Moves
 from daoli.hosts.reported import Reported
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.hosts.stored import Record
+from daoli.hosts.trace import Trace
 from daoli.routing.model import Endpoint
 
 
@@ -57,6 +58,12 @@ class Fabric(Protocol):
 
     def would_cut(self, changes: Mapping[str, Record | None]) -> CutReport:
         """Say what routes a change of rules and groups would cut; nothing is written."""
+        ...
+
+    async def trace(
+        self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
+    ) -> Trace:
+        """Send a probe, and tell how far it got."""
         ...
 
     async def confirmed(self, revision: int) -> CutReport:

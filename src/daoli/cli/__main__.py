@@ -32,6 +32,7 @@ from daoli.cli.rule import rule
 from daoli.cli.session import Done, Failure
 from daoli.cli.settings import URL
 from daoli.cli.status import status
+from daoli.cli.trace import trace
 from daoli.cli.verbs import Noun
 
 FAILED: Final = 1
@@ -99,6 +100,7 @@ for command in (
     apply,
     policy,
     explain,
+    trace,
     ledger,
     events,
     completion,

@@ -26,6 +26,7 @@ from daoli.hosts.mirror import Changed
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.hosts.ruling import tried
 from daoli.hosts.stored import Record
+from daoli.hosts.trace import Trace, Tracer
 from daoli.ofproto import (
     Error,
     FlowRemoved,
@@ -106,6 +107,7 @@ class Fabric:
         self._working = False
         self._now = now
         self._datapaths: dict[int, Datapath] = {}
+        self._tracer = Tracer(view, self._datapaths)
         self._settled: set[int] = set()
         self._reconcilers: dict[int, Reconciler] = {}
         """Those at work, by datapath."""
@@ -178,6 +180,8 @@ class Fabric:
         self._counts["punts_total"] += 1
         switch = self.view.switches.get(datapath.dpid)
         if switch is None or not switch.connected:
+            return
+        if self._tracer.probe is not None and self._tracer.punted(datapath.dpid, punt):
             return
         answer = self.router.punted(datapath.dpid, punt, self._now())
         for dpid, data in answer.writes:
@@ -530,6 +534,12 @@ class Fabric:
     ) -> Explanation:
         """Say what would happen to a packet, and why; nothing is installed."""
         return explain(self.router, source, destination, protocol, port)
+
+    async def trace(
+        self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
+    ) -> Trace:
+        """Send a probe, and tell how far it got; no route is opened."""
+        return await self._tracer.trace(source, destination, protocol, port)
 
     def _report(self, route: Route) -> RouteReport:
         source, destination, connection = route.source, route.destination, route.connection

@@ -1,0 +1,52 @@
+"""``daolictl trace``: how far a packet gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from daoli.cli import complete
+from daoli.cli.endpoint import found
+from daoli.cli.ports import Traffic, parse_traffic
+from daoli.cli.session import Session
+from daoli.cli.verbs import Verb, pass_session, translated
+
+
+@click.command(
+    cls=Verb, examples=("daolictl trace web db", "daolictl trace web db 5432/tcp", "daolictl trace web db -o json")
+)
+@click.argument("source", shell_complete=complete.endpoints)
+@click.argument("destination", shell_complete=complete.endpoints)
+@click.argument("traffic", required=False, metavar="[PORT/PROTOCOL]", callback=translated(parse_traffic))
+@pass_session
+def trace(session: Session, source: str, destination: str, traffic: Traffic | None) -> int:
+    """Send a probe from one container to another, and show where it got to, flow by flow.
+
+    It goes in at the source's bridge as if the container had sent it: an ICMP echo request, a TCP SYN or a UDP packet
+    whose checksum is wrong, so that the receiver's kernel drops it and no service notices. No route is opened; one that
+    is there counts it as used. The exit code is 0 if it went into the destination's port, and 1 if not.
+    """
+    body = {"source": found(session.client, source)["id"], "destination": found(session.client, destination)["id"]}
+    if traffic is not None:
+        body |= {"protocol": traffic.protocol, **({"port": traffic.port} if traffic.port else {})}
+    answer = session.client.request("POST", "/trace", body).body
+    session.result(answer, verdict(answer), *sentences(answer, source, destination))
+    return 0 if answer["arrived"] else 1
+
+
+def verdict(body: dict[str, Any]) -> str:
+    """Say in a word how it ended."""
+    return {True: "arrived", False: "lost", None: "unseen"}[body["arrived"]]
+
+
+def sentences(body: dict[str, Any], source: str, destination: str) -> list[str]:
+    """Say what became of a probe, a step a line."""
+    port = f"{body['port']}/" if body["port"] else ""
+    lines = []
+    for number, step in enumerate(body["steps"], 1):
+        lines.append(f"{number}. {step['host']}: {step['what']}")
+        if step["flow"]:
+            lines.append(f"     {step['flow']}  (+{step['packets']})")
+    where = f" at {body['stopped_at']}" if body["stopped_at"] else ""
+    return [*lines, f"{source} > {destination} {port}{body['protocol']}: {verdict(body)}{where}: {body['reason']}"]

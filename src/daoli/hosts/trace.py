@@ -1,0 +1,287 @@
+"""How far a packet gets from one endpoint to another, found out by sending one.
+
+The probe enters the source's datapath as if its container had sent it. Where a flow takes it, that flow's counter
+says so; where none does it comes to the controller, which judges it as any packet, installs nothing, and sends it on
+as the route would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from daoli.datapath.datapath import Datapath
+from daoli.datapath.errors import DatapathError
+from daoli.ofproto import (
+    FlowStats,
+    FlowStatsReply,
+    FlowStatsRequest,
+    Output,
+    PacketOut,
+    PortConfig,
+    PortDescReply,
+    PortDescRequest,
+    PortNo,
+    PortState,
+)
+from daoli.ofproto.shapes import Punt
+from daoli.routing.flows import DENY_COOKIE, KIND_MASK, Cookie, Kind
+from daoli.routing.model import ROUTER_MAC, Endpoint
+from daoli.routing.packet import ICMP, TCP, UDP, forwarded
+from daoli.routing.probe import build_probe, may_take
+from daoli.routing.verdict import Outcome, Verdict, absence, decide
+from daoli.routing.view import Place, View
+
+PATIENCE: Final = 2.0
+"""Seconds that a probe has for each host; Open vSwitch gathers its counters twice a second."""
+INTERVAL: Final = 0.05
+"""Seconds between two looks at the counters."""
+TIMEOUT: Final = 3.0
+DISCARD: Final = 9
+"""The port that a probe without one goes to (RFC 863)."""
+NUMBERS: Final = {"tcp": TCP, "udp": UDP, "icmp": ICMP}
+_LINK_DOWN: Final = PortState.LINK_DOWN
+_ROUTE_KINDS: Final = (Kind.PAIR, Kind.CONNECTION, Kind.DENY)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What became of the probe at one host."""
+
+    host: str
+    what: str
+    flow: str | None = None
+    """The flow that took it, as ``ovs-ofctl`` writes it."""
+    packets: int | None = None
+    """How many packets that flow took meanwhile; more than one are not the probe alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How far a probe got."""
+
+    source: str
+    destination: str
+    protocol: str
+    port: int | None
+    arrived: bool | None
+    """Whether it went into the destination's port; null where that is not to be seen."""
+    reason: str
+    stopped_at: str | None
+    """The host behind which it was not seen any more; null if it arrived."""
+    steps: tuple[Step, ...]
+
+
+class _Stop(Exception):
+    """The probe has come to its end."""
+
+    def __init__(self, host: str, reason: str, *, unseen: bool = False) -> None:
+        self.host = host
+        self.reason = reason
+        self.unseen = unseen
+
+
+class _Taken(NamedTuple):
+    """What a host did with the probe: a flow took it, or it was punted and judged."""
+
+    flow: FlowStats | None = None
+    packets: int = 0
+    verdict: Verdict | None = None
+
+
+@dataclass
+class _Probe:
+    """A probe under way."""
+
+    source: Place
+    destination: Place
+    protocol: int
+    port: int
+    token: bytes
+    steps: list[Step] = field(default_factory=list)
+    punts: dict[int, Verdict] = field(default_factory=dict)
+    """By the datapath to which no flow was known."""
+    counted: dict[int, dict[int, int]] = field(default_factory=dict)
+    """Packets of flows before the probe, by datapath, and by what tells a flow."""
+
+    def fields_at(self, dpid: int) -> dict[str, int | bytes]:
+        """Say how the probe comes to a datapath."""
+        if dpid == self.source.dpid:
+            return {"in_port": self.source.port_no or 0, "eth_src": self.source.mac, "eth_dst": ROUTER_MAC}
+        switch, away = self.destination.switch, self.source.switch
+        return {"in_port": switch.uplink or 0, "eth_src": away.uplink_mac, "eth_dst": switch.uplink_mac}
+
+
+class Tracer:
+    """Sends probes, one at a time, and looks where they are."""
+
+    def __init__(self, view: View, datapaths: Mapping[int, Datapath], patience: float = PATIENCE) -> None:
+        self.probe: _Probe | None = None
+        """The one that is under way."""
+        self._view = view
+        self._datapaths = datapaths
+        self._patience = patience
+        self._turn = asyncio.Lock()
+
+    def punted(self, dpid: int, punt: Punt) -> bool:
+        """Take a punt if it is the probe's: no route is opened by it."""
+        probe = self.probe
+        if probe is None or not punt.data.endswith(probe.token):
+            return False
+        probe.punts[dpid] = decide(self._view, dpid, punt)
+        return True
+
+    async def trace(self, source: Endpoint, destination: Endpoint, protocol: str | None, port: int | None) -> Trace:
+        """Send a probe, by default an ICMP echo request, and tell how far it got."""
+        name = protocol or "icmp"
+        async with self._turn:
+            a, b = self._view.place_of(source.id), self._view.place_of(destination.id)
+            probe = _Probe(a, b, NUMBERS[name], port or DISCARD, b"daoli trace " + secrets.token_bytes(8))
+            arrived, reason, host = await self._run(probe)
+        asked = None if name == "icmp" else port or DISCARD
+        return Trace(source.id, destination.id, name, asked, arrived, reason, host, tuple(probe.steps))
+
+    async def _run(self, probe: _Probe) -> tuple[bool | None, str, str | None]:
+        self.probe = probe
+        try:
+            reason = await self._follow(probe)
+        except _Stop as stop:
+            return (None if stop.unseen else False), stop.reason, stop.host
+        except (DatapathError, TimeoutError) as error:
+            return None, f"a host did not answer: {str(error) or 'no answer in time'}", probe.source.switch.host.name
+        finally:
+            self.probe = None
+        return True, reason, None
+
+    async def _follow(self, probe: _Probe) -> str:
+        a, b = probe.source, probe.destination
+        host = a.switch.host.name
+        if a is b:
+            raise _Stop(host, "an endpoint does not reach itself by the network")
+        if away := absence(a):
+            raise _Stop(host, away)
+        await self._check_link(a, "it could send nothing")
+        for dpid in dict.fromkeys((a.dpid, b.dpid)):
+            if dpid in self._datapaths:
+                probe.counted[dpid] = {_key(flow): flow.packet_count for flow in await self._flows(probe, dpid)}
+        frame = build_probe(a, b, probe.protocol, probe.port, probe.token)
+        self._datapaths[a.dpid].send(PacketOut(in_port=a.port_no or 0, actions=(Output(PortNo.TABLE),), data=frame))
+        probe.steps.append(Step(host, f"sent into the bridge as if by {a.endpoint.id}, port {a.endpoint.port}"))
+        taken = await self._taken(probe, a)
+        if taken is None:
+            raise _Stop(host, f"no flow of host {host} has counted it, and it has not come to the controller")
+        if a.dpid == b.dpid:
+            return await self._deliver(probe, taken, frame, hops=1)
+        await self._cross(probe, taken, frame)
+        taken = await self._taken(probe, b)
+        if taken is None:
+            there = b.switch.host.name
+            raise _Stop(host, f"it left host {host} by {a.switch.host.uplink}, and has not come to host {there}")
+        return await self._deliver(probe, taken, frame, hops=2)
+
+    async def _cross(self, probe: _Probe, taken: _Taken, frame: bytes) -> None:
+        """Have it leave the source's host, as the route's flow has done or would."""
+        a, b = probe.source.switch, probe.destination.switch
+        self._note(probe, a.host.name, taken)
+        if taken.flow is None:
+            self._datapaths[a.dpid].send(
+                PacketOut(actions=(Output(a.uplink or 0),), data=forwarded(frame, b.uplink_mac, a.uplink_mac, 1))
+            )
+            probe.steps.append(Step(a.host.name, f"sent on by {a.host.uplink}, as the route's flow would"))
+        if b.dpid not in self._datapaths:
+            raise _Stop(a.host.name, f"host {b.host.name} is not connected: it is not to be seen there", unseen=True)
+
+    async def _deliver(self, probe: _Probe, taken: _Taken, frame: bytes, hops: int) -> str:
+        """Have it go into the destination's port."""
+        b = probe.destination
+        host, port = b.switch.host.name, b.endpoint.port
+        self._note(probe, host, taken)
+        if away := absence(b):
+            raise _Stop(host, away)
+        if taken.flow is None:
+            data = forwarded(frame, b.mac, ROUTER_MAC, hops)
+            self._datapaths[b.dpid].send(PacketOut(actions=(Output(b.port_no or 0),), data=data))
+        await self._check_link(b, "it goes nowhere from there")
+        by = "by the controller, as the first packet of a route" if taken.flow is None else "by that flow"
+        probe.steps.append(Step(host, f"put into port {port} {by}"))
+        if taken.packets > 1:
+            return f"flows that take it have counted, but {taken.packets} packets: others' went by, and it may be lost"
+        return f"it went into port {port} of {b.endpoint.id}"
+
+    def _note(self, probe: _Probe, host: str, taken: _Taken) -> None:
+        """Write down what a host did with it; `_Stop` if that was the end."""
+        if taken.flow is not None:
+            text, kind = taken.flow.text(counters=False), _kind(taken.flow)
+            what = (
+                "dropped by a flow, since such a packet was refused just now"
+                if kind == Kind.DENY
+                else "taken by a flow"
+            )
+            probe.steps.append(Step(host, what, text, taken.packets))
+            if kind == Kind.DENY:
+                raise _Stop(host, "such a packet was refused just now; daolictl explain says why")
+            return
+        verdict = taken.verdict
+        assert verdict is not None  # noqa: S101 (one of both is there)
+        judgement = verdict.judgement
+        reason = verdict.problem or (judgement.reason if judgement else verdict.outcome.value)
+        going_on = verdict.outcome in (Outcome.FORWARD, Outcome.RESTORE)
+        said = f"{'allowed' if going_on else verdict.outcome.value}: {reason}"
+        probe.steps.append(Step(host, f"no flow takes it; the controller is asked: {said}"))
+        if not going_on:
+            raise _Stop(host, said)
+
+    async def _taken(self, probe: _Probe, place: Place) -> _Taken | None:
+        """Wait until a host's flow has counted the probe, or it has been punted there; None if neither comes about."""
+        dpid, now = place.dpid, asyncio.get_running_loop().time
+        deadline = now() + self._patience
+        while True:
+            if (verdict := probe.punts.get(dpid)) is not None:
+                return _Taken(verdict=verdict)
+            before = probe.counted[dpid]
+            for flow in await self._flows(probe, dpid):
+                if (more := flow.packet_count - before.get(_key(flow), 0)) > 0:
+                    return _Taken(flow, more)
+            if now() >= deadline:
+                return None
+            await asyncio.sleep(INTERVAL)
+
+    async def _flows(self, probe: _Probe, dpid: int) -> list[FlowStats]:
+        """Read the flows of routes and refusals that may take the probe, the first to be asked first."""
+        fields = probe.fields_at(dpid)
+        found = [
+            flow
+            for cookie in _cookies()
+            async for part in self._datapaths[dpid].multipart(
+                FlowStatsRequest(cookie=cookie, cookie_mask=KIND_MASK), FlowStatsReply, timeout=TIMEOUT
+            )
+            for flow in part.flows
+            if may_take(flow.match, probe.source, probe.destination, probe.protocol, probe.port, **fields)
+        ]
+        return sorted(found, key=lambda flow: -flow.priority)
+
+    async def _check_link(self, place: Place, so: str) -> None:
+        """Refuse to believe in a port whose other end is not up."""
+        datapath = self._datapaths[place.dpid]
+        async for part in datapath.multipart(PortDescRequest(), PortDescReply, timeout=TIMEOUT):
+            for port in part.ports:
+                if port.port_no == place.port_no and (port.state & _LINK_DOWN or port.config & PortConfig.PORT_DOWN):
+                    name = place.endpoint.port
+                    host = place.switch.host.name
+                    raise _Stop(host, f"port {name} of {place.endpoint.id} on host {host} is down: {so}")
+
+
+def _cookies() -> tuple[int, ...]:
+    return tuple(DENY_COOKIE & ~(0xFF << 40) | kind << 40 for kind in _ROUTE_KINDS)
+
+
+def _kind(flow: FlowStats) -> int | None:
+    cookie = Cookie.parse(flow.cookie)
+    return cookie.kind if cookie else None
+
+
+def _key(flow: FlowStats) -> int:
+    return hash((flow.priority, flow.cookie, flow.match))
