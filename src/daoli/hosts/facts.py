@@ -55,6 +55,8 @@ class Entry:
     """
     source_port: int | None = None
     destination_port: int | None = None
+    answer: bool | None = None
+    """Whether a route was opened by what can only be an answer, its conversation having idled out."""
     route: int | None = None
     granularity: str | None = None
     """``pair`` if the route is for all between two endpoints, ``connection`` if it is for one."""
@@ -164,6 +166,7 @@ def moment(seconds: float) -> str:
 def _route(route: Route) -> dict[str, Any]:
     return {
         "route": route.id,
+        "answer": route.judgement.answer or None,
         "verdict": "allowed",
         "reason": route.judgement.reason,
         "rule": route.judgement.rule,
