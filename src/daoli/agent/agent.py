@@ -115,6 +115,7 @@ class Agent:
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._connected = False
+        self._networks_changed = asyncio.Event()
         self._target_due = asyncio.Event()
         self._subnets_before: dict[str, str] | None = None
 
@@ -214,6 +215,7 @@ class Agent:
         self.driver.notice()
         if self._subnets() != self._subnets_before:
             self._subnets_before = self._subnets()
+            self._networks_changed.set()
             self.watch.changed.set()
         if self.world.connected and not self._connected:
             self.endpoints.resend()
@@ -235,7 +237,10 @@ class Agent:
                 for problem in said:
                     log.warning("host_not_right", problem=problem)
             self.registration.look()
-            await asyncio.sleep(REPAIR_INTERVAL)
+            with suppress(TimeoutError):  # a new network's containers may be talking already: its route is wanted now
+                async with asyncio.timeout(REPAIR_INTERVAL):
+                    await self._networks_changed.wait()
+            self._networks_changed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(RETRY_SECONDS if said else CALM_SECONDS):
                     await changed.wait()
