@@ -108,8 +108,8 @@ def test_uplink_cut(rig: Rig, live: bool, cut: str) -> None:
     match = f"ip,nw_src={one.ip},nw_dst={other.ip}"
     with planted(rig["h2"], match) if cut == "h2" else _unplugged(rig):
         found = trace(rig, one, other)
-        if live:
-            assert not reaches(one, other.ip)
+        # A route that idled out meanwhile is opened anew, and its first packets may go by the controller.
+        wait_until(lambda: not reaches(one, other.ip), PATIENCE, what="the loss")
     assert (found["arrived"], found["stopped_at"]) == (False, "h1"), found
     assert found["reason"].endswith("has not come to host h2")
     wait_until(lambda: trace(rig, one, other)["arrived"], PATIENCE, what="the wire")

@@ -93,7 +93,7 @@ def test_dump_flows(examples_lab: Lab) -> None:
     """What is printed is what ovs-ofctl prints."""
     host = examples_lab.hosts["h1"]
     flows = ("priority=7,ip,nw_dst=10.9.0.0/16,actions=dec_ttl,output:1", "table=3,cookie=5,actions=drop")
-    for flow in (*flows, "arp,actions=NORMAL"):
+    for flow in (*flows, "arp,arp_tpa=10.9.0.1,actions=NORMAL"):
         host.ofctl("add-flow", "daoli", flow)
     other = examples_lab.hosts["h2"]
     other.vsctl("del-controller", "daoli")
