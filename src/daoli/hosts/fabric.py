@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from ipaddress import IPv4Address
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import structlog
 
@@ -22,6 +21,7 @@ from daoli.hosts.events import EventHub
 from daoli.hosts.explain import explain
 from daoli.hosts.herald import Herald
 from daoli.hosts.ledger import Ledger
+from daoli.hosts.live import LiveRoutes, unhurried
 from daoli.hosts.mirror import Changed
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.hosts.ruling import tried
@@ -42,37 +42,28 @@ from daoli.ofproto import (
 )
 from daoli.ofproto.shapes import Punt
 from daoli.routing.flows import (
-    CONNECTION_COOKIE,
     FORGET,
-    KIND_MASK,
     MAGIC,
     MAGIC_MASK,
-    PAIR_COOKIE,
-    Cookie,
     Ended,
     EndedProtocol,
     EndedTcp,
 )
-from daoli.routing.model import Endpoint, Host, dpid_text, ipv4_text, mac_text
-from daoli.routing.packet import PROTOCOLS, TCP, UDP
+from daoli.routing.model import Endpoint, Host, dpid_text, mac_text
 from daoli.routing.reconcile import Reconciler, wanted_flows
 from daoli.routing.router import Router, Write, source_of
 from daoli.routing.routes import Route
 from daoli.routing.verdict import Outcome
-from daoli.routing.view import End, PortInfo, Switch, View
+from daoli.routing.view import PortInfo, Switch, View
 
 log = structlog.get_logger(__name__)
 
 CONFIRM_TIMEOUT: Final = 5.0
 """Seconds that a datapath has to answer the barrier after a change."""
 _REPORTS_KEPT: Final = 1024
-_AT_ONCE: Final = 64
-"""Flows that are compared, or routes that are reported, in one turn of the loop: 3 ms of them."""
 # 7.3.10: all reasons; as slave (second of each pair) only port changes. INVALID_TTL is off unless asked for.
 _ASYNC: Final = SetAsync(packet_in_mask=(0b111, 0), port_status_mask=(0b111, 0b111), flow_removed_mask=(0b1111, 0))
 _NO_MAC: Final = bytes(6)
-
-T = TypeVar("T")
 
 
 class Fabric:
@@ -107,6 +98,7 @@ class Fabric:
         self._working = False
         self._now = now
         self._datapaths: dict[int, Datapath] = {}
+        self._live = LiveRoutes(router, self._datapaths, now)
         self._tracer = Tracer(view, self._datapaths)
         self._settled: set[int] = set()
         self._reconcilers: dict[int, Reconciler] = {}
@@ -241,7 +233,7 @@ class Fabric:
         self._reconcilers[datapath.dpid] = reconciler
         try:
             async for part in datapath.multipart(FlowStatsRequest(), FlowStatsReply):
-                async for flow in _unhurried(part.flows):
+                async for flow in unhurried(part.flows):
                     reconciler.take(flow)
         finally:
             if self._reconcilers.get(datapath.dpid) is reconciler:
@@ -398,7 +390,7 @@ class Fabric:
         if self._herald.hearing:
             for route in taken:
                 self._herald.cut(route, why, self._datapaths)
-        return [self._report(route) for route in taken], {dpid for dpid, _ in writes}
+        return [self._live.report(route) for route in taken], {dpid for dpid, _ in writes}
 
     async def _confirm(self, cut: list[RouteReport], dpids: set[int], names: dict[int, str]) -> CutReport:
         async def barrier(dpid: int) -> str | None:
@@ -482,35 +474,7 @@ class Fabric:
 
     async def routes(self) -> list[RouteReport]:
         """List live routes, with the counters that their datapaths hold now."""
-        routes = list(self.router.routes)
-        kinds = {(d, PAIR_COOKIE if r.connection is None else CONNECTION_COOKIE) for r in routes for d in r.dpids()}
-        counted: dict[tuple[int, bytes], tuple[int, int]] = {}
-        await asyncio.gather(*(self._count(dpid, cookie, counted) for dpid, cookie in kinds))
-        reports = []
-        async for route in _unhurried(routes):
-            packets, size = counted.get((route.id, route.source.ipv4), (None, None))
-            packets_back, size_back = counted.get((route.id, route.destination.ipv4), (None, None))
-            reports.append(
-                replace(
-                    self._report(route), packets=packets, bytes=size, packets_back=packets_back, bytes_back=size_back
-                )
-            )
-        return reports
-
-    async def _count(self, dpid: int, cookie: int, counted: dict[tuple[int, bytes], tuple[int, int]]) -> None:
-        """Read the counters of one kind of flows at routes' sources; a datapath that fails is left out."""
-        datapath = self._datapaths.get(dpid)
-        if datapath is None:
-            return
-        request = FlowStatsRequest(cookie=cookie, cookie_mask=KIND_MASK)
-        try:
-            async for part in datapath.multipart(request, FlowStatsReply, timeout=CONFIRM_TIMEOUT):
-                async for flow in _unhurried(part.flows):
-                    found, source = Cookie.parse(flow.cookie), flow.match.get("ipv4_src")
-                    if found is not None and source is not None and "eth_src" in flow.match:
-                        counted[found.route_id, source] = (flow.packet_count, flow.byte_count)
-        except (DatapathError, TimeoutError) as error:
-            log.warning("counters_missing", dpid=dpid_text(dpid), error=str(error) or "no answer in time")
+        return await self._live.routes()
 
     def _no_longer_allowed(self, change: Changed) -> list[Route]:
         """List the routes that a change of rules, groups, names or labels leaves without a right to be."""
@@ -527,7 +491,7 @@ class Fabric:
         """Say what routes a change of rules and groups would cut; nothing is written, and nothing waits."""
         with tried(self.view.policy, changes) as concern:
             cut = self.router.obsolete(self.router.affected(*concern))
-        return CutReport(tuple(map(self._report, cut)))
+        return CutReport(tuple(map(self._live.report, cut)))
 
     def explain(
         self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
@@ -541,27 +505,6 @@ class Fabric:
         """Send a probe, and tell how far it got; no route is opened."""
         return await self._tracer.trace(source, destination, protocol, port)
 
-    def _report(self, route: Route) -> RouteReport:
-        source, destination, connection = route.source, route.destination, route.connection
-        judgement = self.router.judged(route) or route.judgement
-        has_ports = connection is not None and connection.protocol in (TCP, UDP)
-        return RouteReport(
-            id=route.id,
-            source=_id_of(source),
-            destination=_id_of(destination),
-            source_host=source.switch.host.name,
-            destination_host=destination.switch.host.name,
-            granularity="pair" if connection is None else "connection",
-            reason=judgement.reason,
-            rule=judgement.rule,
-            age_seconds=self._now() - route.opened,
-            source_address=ipv4_text(source.ipv4),
-            destination_address=ipv4_text(destination.ipv4),
-            protocol=PROTOCOLS.get(connection.protocol, str(connection.protocol)) if connection else None,
-            source_port=connection.source_port if has_ports and connection else None,
-            destination_port=connection.destination_port if has_ports and connection else None,
-        )
-
 
 def _special_ports(switch: Switch) -> tuple[int | None, bytes, int | None]:
     """Give what a host's static flows depend on."""
@@ -571,18 +514,6 @@ def _special_ports(switch: Switch) -> tuple[int | None, bytes, int | None]:
 def _same_table(was: Host, now: Host) -> bool:
     """Tell whether two records of a host lead to the same static flows on the same datapath."""
     return (was.dpid, was.uplink, was.gateway) == (now.dpid, now.uplink, now.gateway)
-
-
-def _id_of(end: End) -> str | None:
-    return end.endpoint.id if end.endpoint is not None else None
-
-
-async def _unhurried(items: Iterable[T]) -> AsyncIterator[T]:
-    """Give items one by one; after each `_AT_ONCE` of them others have a turn of the loop: packets wait for routes."""
-    for n, item in enumerate(items, 1):
-        yield item
-        if not n % _AT_ONCE:
-            await asyncio.sleep(0)
 
 
 def _port_info(port: Port) -> PortInfo:
