@@ -43,7 +43,7 @@ from daoli.ofproto import (
 )
 from daoli.ofproto.connection import Connection
 from daoli.ofproto.shapes import EMIT, PUNT, Emit, Punt, Shape
-from daoli.routing import flows, model
+from daoli.routing import flows, model, pipeline
 from daoli.routing.router import Router, RouterSettings
 from daoli.routing.view import PortInfo, View
 from dump import ROUNDS as DUMP_ROUNDS
@@ -93,7 +93,7 @@ def shaped() -> list[tuple[str, Shape[object], tuple[object, ...], Message]]:  #
         (flows.ARRIVE, flows.Arrive(0, 1, 30, 1, MAC, A, B, OTHER_MAC, 7)),
         (flows.ENDED, flows.Ended(0, 1, 0, 30, 0, 30, 9, 900, 7, MAC, A, B)),
         (flows.DENY, flows.Deny(0, 1, 1, 7, MAC, A, B)),
-        (flows.FORGET, flows.Forget(0, 1, flows.COOKIE_ALL)),
+        (flows.FORGET, flows.Forget(0, 1, pipeline.COOKIE_ALL)),
     ]
     return [(type(example).__name__, shape, tuple(example), example.message()) for shape, example in examples]  # type: ignore[misc,attr-defined]
 

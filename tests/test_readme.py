@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from daoli.api.app import OPERATIONS
 from daoli.cli.__main__ import daolictl
 from daoli.datapath.emulated import EmulatedSwitch
-from daoli.routing.flows import static_flows
+from daoli.routing.static import static_flows
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -29,7 +29,8 @@ from tests.e2e.traffic import Program, TcpEcho, TcpTransfer
 from tests.labs import require_lab
 
 from daoli.lab import Endpoint, Host, Place, wait_until
-from daoli.routing.flows import NAMES_PORT, static_flows
+from daoli.routing.pipeline import NAMES_PORT
+from daoli.routing.static import static_flows
 
 pytestmark = pytest.mark.e2e
 

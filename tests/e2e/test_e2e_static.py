@@ -20,8 +20,8 @@ from tests.e2e.rig import (
 from tests.routing.frames import arp, echo, ipv4
 
 from daoli.lab import Place, wait_until
-from daoli.routing.flows import static_flows
 from daoli.routing.model import ROUTER_MAC, mac_text
+from daoli.routing.static import static_flows
 
 pytestmark = pytest.mark.e2e
 

@@ -29,7 +29,7 @@ from tests.e2e.rig import (
 )
 
 from daoli.lab import Place, Process, wait_until
-from daoli.routing.flows import static_flows
+from daoli.routing.static import static_flows
 
 pytestmark = pytest.mark.e2e
 

@@ -24,9 +24,9 @@ from daoli.ofproto import (
     decode,
 )
 from daoli.ofproto.shapes import Punt
-from daoli.routing.flows import Cookie, Kind
 from daoli.routing.model import ROUTER_MAC, Endpoint, Host, Network
 from daoli.routing.packet import DEFAULT_TTL, IPV4, checksum
+from daoli.routing.pipeline import Cookie, Kind
 from daoli.routing.router import Router
 from daoli.routing.view import View
 

@@ -24,9 +24,11 @@ from daoli.ofproto import (
     SetAsync,
 )
 from daoli.ofproto.shapes import Punt
-from daoli.routing.flows import MAGIC, MAGIC_MASK, NAMES_PORT, Ended, Kind, static_flows
+from daoli.routing.flows import Ended
 from daoli.routing.model import ROUTER_MAC, Network
+from daoli.routing.pipeline import MAGIC, MAGIC_MASK, NAMES_PORT, Kind
 from daoli.routing.routes import BACK, FORTH
+from daoli.routing.static import static_flows
 
 
 async def test_settling_installs_the_static_flows(rig: Rig) -> None:

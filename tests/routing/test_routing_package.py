@@ -15,8 +15,8 @@ from tests.routing.simulator import Arrival, SimulatedSwitch
 from tests.routing.world import NAMES, UPLINK, Plan, Spot, World, host, local_mac, network, plans, port_of, uplink_mac
 
 from daoli.ofproto import FlowRemovedReason, PortNo
-from daoli.routing.flows import KIND_MASK, MAGIC, Kind
 from daoli.routing.model import ROUTER_MAC
+from daoli.routing.pipeline import KIND_MASK, MAGIC, Kind
 from daoli.routing.router import RouterSettings
 from daoli.routing.rules import Group, Rule
 

@@ -39,21 +39,19 @@ from daoli.ofproto import (
     PortNo,
     decode,
 )
-from daoli.routing.flows import (
+from daoli.routing.flows import Arrive, Forward, ForwardProtocol
+from daoli.routing.model import ROUTER_MAC
+from daoli.routing.pipeline import (
     DENY_COOKIE,
     KIND_MASK,
     MAGIC,
     STATIC_COOKIE,
-    Arrive,
     Cookie,
-    Forward,
-    ForwardProtocol,
     Kind,
     Priority,
     connection_cookie,
     pair_cookie,
 )
-from daoli.routing.model import ROUTER_MAC
 from daoli.routing.policy import SAME_NETWORK
 from daoli.routing.reconcile import Reconciler, Repair
 from daoli.routing.router import Router, RouterSettings

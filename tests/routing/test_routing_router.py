@@ -8,15 +8,7 @@ from tests.routing.simulator import messages
 from tests.routing.world import UPLINK, Plan, Spot, World, host, port_of, punt, uplink_mac
 
 from daoli.ofproto import FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, Match, PacketOut, PortNo
-from daoli.routing.flows import (
-    COOKIE_ALL,
-    DENY_COOKIE,
-    KIND_MASK,
-    STATIC_COOKIE,
-    Ended,
-    Priority,
-    pair_cookie,
-)
+from daoli.routing.flows import Ended
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.packet import (
     HOST_UNREACHABLE,
@@ -27,6 +19,7 @@ from daoli.routing.packet import (
     TIME_EXCEEDED,
 )
 from daoli.routing.packet import Unreachable as Kind
+from daoli.routing.pipeline import COOKIE_ALL, DENY_COOKIE, KIND_MASK, STATIC_COOKIE, Priority, pair_cookie
 from daoli.routing.router import Answer, Router, RouterSettings, Write
 from daoli.routing.routes import BACK, FORTH, Route
 from daoli.routing.verdict import Outcome

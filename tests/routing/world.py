@@ -12,9 +12,10 @@ from tests.routing.simulator import Arrival, Ethernet, Flow, Punted, SimulatedSw
 
 from daoli.ofproto import NO_BUFFER, PacketInReason, PortNo
 from daoli.ofproto.shapes import Punt
-from daoli.routing.flows import NAMES_PORT, static_flows
 from daoli.routing.model import Endpoint, Host, Network
+from daoli.routing.pipeline import NAMES_PORT
 from daoli.routing.router import Answer, Router, RouterSettings, Write
+from daoli.routing.static import static_flows
 from daoli.routing.view import Place, PortInfo, View
 
 UPLINK = 1

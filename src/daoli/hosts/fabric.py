@@ -41,15 +41,9 @@ from daoli.ofproto import (
     SetAsync,
 )
 from daoli.ofproto.shapes import Punt
-from daoli.routing.flows import (
-    FORGET,
-    MAGIC,
-    MAGIC_MASK,
-    Ended,
-    EndedProtocol,
-    EndedTcp,
-)
+from daoli.routing.flows import FORGET, Ended, EndedProtocol, EndedTcp
 from daoli.routing.model import Endpoint, Host, dpid_text, mac_text
+from daoli.routing.pipeline import MAGIC, MAGIC_MASK
 from daoli.routing.reconcile import Reconciler, wanted_flows
 from daoli.routing.router import Router, Write, source_of
 from daoli.routing.routes import Route

@@ -14,7 +14,8 @@ from daoli.hosts.mirror import Changed
 from daoli.hosts.move import Move
 from daoli.ofproto import FlowRemoved
 from daoli.ofproto.shapes import Punt
-from daoli.routing.flows import Cookie, Ended, EndedProtocol, EndedTcp, Kind
+from daoli.routing.flows import Ended, EndedProtocol, EndedTcp
+from daoli.routing.pipeline import Cookie, Kind
 from daoli.routing.router import Answer, source_of
 from daoli.routing.routes import Route, RouteTable
 from daoli.routing.verdict import Outcome

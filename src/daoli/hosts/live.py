@@ -13,9 +13,9 @@ from daoli.datapath.datapath import Datapath
 from daoli.datapath.errors import DatapathError
 from daoli.hosts.reports import RouteReport
 from daoli.ofproto import FlowStatsReply, FlowStatsRequest
-from daoli.routing.flows import CONNECTION_COOKIE, KIND_MASK, PAIR_COOKIE, Cookie
 from daoli.routing.model import dpid_text, ipv4_text
 from daoli.routing.packet import PROTOCOLS, TCP, UDP
+from daoli.routing.pipeline import CONNECTION_COOKIE, KIND_MASK, PAIR_COOKIE, Cookie
 from daoli.routing.router import Router
 from daoli.routing.routes import Route
 from daoli.routing.view import End

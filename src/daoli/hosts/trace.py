@@ -28,9 +28,9 @@ from daoli.ofproto import (
     PortState,
 )
 from daoli.ofproto.shapes import Punt
-from daoli.routing.flows import DENY_COOKIE, KIND_MASK, Cookie, Kind
 from daoli.routing.model import ROUTER_MAC, Endpoint
 from daoli.routing.packet import ICMP, TCP, UDP, forwarded
+from daoli.routing.pipeline import DENY_COOKIE, KIND_MASK, Cookie, Kind
 from daoli.routing.probe import build_probe, may_take
 from daoli.routing.verdict import Outcome, Verdict, absence, decide
 from daoli.routing.view import Place, View

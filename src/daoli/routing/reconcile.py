@@ -10,30 +10,27 @@ from typing import Final, NamedTuple
 
 from daoli.ofproto import FlowMod, FlowModCommand, FlowModFlags, FlowStats, Match, Output, PortNo
 from daoli.routing.flows import (
-    COOKIE_ALL,
     FORGET,
-    STATIC_COOKIE,
     Arrive,
     ArriveIcmp,
     ArriveProtocol,
     ArriveTcp,
     ArriveTcpAnswer,
     ArriveUdp,
-    Cookie,
     Forward,
     ForwardIcmp,
     ForwardProtocol,
     ForwardTcp,
     ForwardTcpAnswer,
     ForwardUdp,
-    Kind,
-    static_flows,
 )
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.packet import ICMP, TCP, UDP, partner
+from daoli.routing.pipeline import COOKIE_ALL, STATIC_COOKIE, Cookie, Kind
 from daoli.routing.policy import Judgement, Policy
 from daoli.routing.router import Router
 from daoli.routing.routes import BACK, FORTH, Connection, Route, key_of, selector
+from daoli.routing.static import static_flows
 from daoli.routing.verdict import answering, standing
 from daoli.routing.view import End, Outside, Switch
 

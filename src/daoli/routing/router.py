@@ -21,9 +21,7 @@ from daoli.routing.flows import (
     ARRIVE_TCP,
     ARRIVE_TCP_ANSWER,
     ARRIVE_UDP,
-    COOKIE_ALL,
     DENY,
-    DENY_COOKIE,
     DENY_ICMP,
     DENY_PROTOCOL,
     DENY_TCP,
@@ -36,16 +34,10 @@ from daoli.routing.flows import (
     FORWARD_TCP,
     FORWARD_TCP_ANSWER,
     FORWARD_UDP,
-    KIND_MASK,
     MUTE,
-    Cookie,
     Ended,
     EndedProtocol,
     EndedTcp,
-    Kind,
-    Priority,
-    connection_cookie,
-    pair_cookie,
 )
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.packet import (
@@ -66,6 +58,16 @@ from daoli.routing.packet import (
     forwarded,
     icmp_error,
     may_be_reported,
+)
+from daoli.routing.pipeline import (
+    COOKIE_ALL,
+    DENY_COOKIE,
+    KIND_MASK,
+    Cookie,
+    Kind,
+    Priority,
+    connection_cookie,
+    pair_cookie,
 )
 from daoli.routing.policy import Between, Judgement
 from daoli.routing.recent import Recent

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from daoli.ofproto import PortNo
 from daoli.routing.census import Census
-from daoli.routing.flows import NAMES_PORT
 from daoli.routing.model import Endpoint, Host, Network
+from daoli.routing.pipeline import NAMES_PORT
 from daoli.routing.policy import Policy
 
 

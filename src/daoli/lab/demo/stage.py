@@ -20,7 +20,7 @@ from daoli.lab.docker_lab import DockerLab
 from daoli.lab.machine import SYSTEM_PATH
 from daoli.lab.plan import OUTSIDE_ADDRESS
 from daoli.lab.processes import Process, wait_until
-from daoli.routing.flows import static_flows
+from daoli.routing.static import static_flows
 
 STATIC_FLOWS = len(static_flows(1, bytes(6), gateway=True, names=2))
 """Of a host that has joined: an uplink, a way out and a port for names."""
