@@ -18,10 +18,10 @@ check: setup     ## the quick part: style, types, layers, unit tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -q -m "not e2e"
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not e2e"
 
 e2e: setup       ## end-to-end tests only: labs of virtual hosts with Docker and Open vSwitch (root)
-	@$(BIN)/python -m pytest -q -m e2e
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m e2e
 
 bench: setup     ## the benchmarks; figures are kept in bench/RESULTS.md
 	-@scripts/setup bench  # without its peer the codec is measured alone, and says so

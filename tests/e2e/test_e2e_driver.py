@@ -119,11 +119,6 @@ def left(rig: DockerRig, host: str) -> list[set[str]]:
     return [ports(rig[host]), veths(rig[host]), leases(rig, host), endpoints(rig, host)]
 
 
-def routed(rig: DockerRig, host: str) -> list[str]:
-    """The flows of live routes."""
-    return [flow for flow in rig[host].flows() if "cookie=0xda0102" in flow]
-
-
 @contextmanager
 def controller_away(rig: DockerRig) -> Iterator[None]:
     """Stop the controller for a while, and wait until the agents have noticed."""
@@ -547,17 +542,3 @@ def test_engine_watched_by_the_controller(docker_rig: DockerRig) -> None:
         rig["h1"].dockerd_stop()
         rig["h1"].dockerd_start()
     assert rig.get("/hosts/h1")["docker"] is None
-
-
-def test_storm(docker_rig: DockerRig) -> None:
-    """Thirty containers started and ended at once reach another host, and leave nothing behind."""
-    rig = docker_rig
-    make(rig, "h1", "dnet1", "--subnet", "10.1.0.0/24")
-    peer = rig.run("h2", "peer", "--network", "dnet1")
-    with ThreadPoolExecutor(WORKERS) as workers:
-        started = list(workers.map(lambda n: rig.run("h1", f"s{n}", "--network", "dnet1"), range(STORM)))
-        assert all(workers.map(lambda each: each.reaches(peer.address("dnet1")), started))
-        assert len(endpoints(rig, "h1")) == STORM
-        list(workers.map(Container.remove, started))
-    wait_until(lambda: left(rig, "h1") == [set()] * 4, HEAL)
-    wait_until(lambda: not routed(rig, "h1") and not routed(rig, "h2"), HEAL)
