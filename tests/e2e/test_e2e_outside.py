@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from contextlib import ExitStack
 
 import pytest
+from tests.e2e.gateways import OUTSIDE, gateways, outside_routes, published
 from tests.e2e.rig import (
     PAIR,
     PATIENCE,
@@ -22,32 +22,17 @@ from tests.e2e.rig import (
     normal,
     ping,
     reaches,
-    running,
     written,
 )
 from tests.e2e.traffic import Program, TcpEcho, TcpTransfer
-from tests.labs import require_lab
 
-from daoli.lab import Endpoint, Host, Place, wait_until
+from daoli.lab import Place, wait_until
 from daoli.routing.pipeline import NAMES_PORT
 from daoli.routing.static import static_flows
 
 pytestmark = pytest.mark.e2e
 
 CONNECTION = "cookie=0xda0104"
-OUTSIDE = "10.254.0.250"
-"""The controller's machine: outside all networks, and a neighbour of the hosts' management addresses."""
-
-# What an agent does with a host: the stack behind LOCAL routes between the networks and the outside.
-_WAY_OUT = """
-ip link set daoli up
-sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.daoli.rp_filter=0
-ip route replace 10.1.0.0/24 dev daoli src "$1"
-nft add table ip t
-nft add chain ip t post '{ type nat hook postrouting priority 100 ; }'
-nft add rule ip t post ip saddr 10.1.0.0/24 ip daddr != 10.1.0.0/24 oifname eth0 masquerade
-nft add chain ip t pre '{ type nat hook prerouting priority -100 ; }'
-"""
 
 _NAMES = f"""
 ovs-vsctl add-port daoli {NAMES_PORT} -- set interface {NAMES_PORT} type=internal
@@ -116,36 +101,8 @@ for _ in range(15):
 @pytest.fixture(scope="module")
 def module_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """Two hosts that are gateways, with a network; routes idle out after three seconds."""
-    require_lab()
-    root = tmp_path_factory.mktemp("labs")
-    with running("--idle-timeout", "3", endpoints=1, post=False, state_dir=root) as rig:
-        described = rig.lab.describe()
-        for kind in ("networks", "hosts", "endpoints"):
-            for body in described[kind]:
-                answer = rig.controller.post(f"/{kind}", {**body, "gateway": True} if kind == "hosts" else body)
-                assert answer.status == 201, answer
-        for host in rig.lab.hosts.values():
-            host.script(_WAY_OUT, host.address, what=f"{host.name}'s way out")
-        rig.controller.wait_connected()
+    with gateways("--idle-timeout", "3", state_dir=tmp_path_factory.mktemp("labs")) as rig:
         yield rig
-
-
-@contextmanager
-def published(host: Host, port: int, target: Endpoint, target_port: int) -> Iterator[None]:
-    """Lead a TCP port of a host to an endpoint anywhere, the client's address preserved."""
-    rule = f"tcp dport {port} ip daddr {host.address} dnat to {target.ip}:{target_port}"
-    host.script(f"nft add rule ip t pre {rule}", what="publishing")
-    try:
-        yield
-    finally:
-        host.script("nft flush chain ip t pre", what="withdrawing")
-
-
-def outside_routes(rig: Rig, endpoint: Endpoint, granularity: str) -> list[dict[str, Any]]:
-    """The live routes between an endpoint and the outside."""
-    routes = rig.get("/routes")["routes"]
-    ends = [r for r in routes if {r["source"], r["destination"]} == {endpoint.id, None}]
-    return [r for r in ends if r["granularity"] == granularity]
 
 
 def test_static_flows_of_a_gateway(rig: Rig) -> None:

@@ -2,89 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
-from tests.e2e.rig import PYTHON, Pinger, Rig, flows_between, live, number, reaches, running
-from tests.e2e.traffic import Program, TcpEcho, TcpTransfer
+from tests.e2e.probing import Came, explained, probe, rules, serving
+from tests.e2e.rig import Pinger, Rig, flows_between, live, number, reaches, running
+from tests.e2e.traffic import TcpEcho, TcpTransfer
 from tests.labs import require_lab
 
-from daoli.lab import Endpoint
+from daoli.lab import Endpoint, Place
 
 pytestmark = pytest.mark.e2e
 
 CONNECTION = "cookie=0xda0104"
 PORTS = (80, 443, 5432, 8050)
 ENDPOINTS, NETWORKS, RULES = 10, 3, 15
-
-# All ports of an endpoint, TCP and UDP, in one process: what comes is answered.
-_SERVE = """
-import selectors, socket, sys
-ready = selectors.DefaultSelector()
-for port in map(int, sys.argv[1:]):
-    tcp = socket.create_server(("", port), backlog=256)
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("", port))
-    for link in (tcp, udp):
-        ready.register(link, selectors.EVENT_READ)
-ready.register(sys.stdin, selectors.EVENT_READ)
-print("ready", flush=True)
-while True:
-    for key, _ in ready.select():
-        if key.fileobj is sys.stdin:
-            sys.exit()
-        if key.fileobj.type == socket.SOCK_STREAM:
-            key.fileobj.accept()[0].close()
-        else:
-            key.fileobj.sendto(*key.fileobj.recvfrom(100))
-"""
-
-# Tries everything at once, so that what is not answered costs its time once: prints what was.
-_PROBE = """
-import json, select, socket, struct, sys, time
-targets, ports = json.loads(sys.argv[1]), json.loads(sys.argv[2])
-waiting, came = {}, []
-for target in targets:
-    for port in ports:
-        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        tcp.setblocking(False)
-        tcp.connect_ex((target, port))
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        udp.connect((target, port))
-        udp.send(b"?")
-        waiting[tcp], waiting[udp] = ("tcp", target, port), ("udp", target, port)
-    icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)
-    icmp.connect((target, 0))
-    head = struct.pack("!BBHHH", 8, 0, 0, 7, 1)
-    icmp.send(head[:2] + (~sum(struct.unpack("!4H", head)) & 0xFFFF).to_bytes(2, "big") + head[4:])
-    waiting[icmp] = ("icmp", target, None)
-end = time.monotonic() + float(sys.argv[3])
-while waiting and (left := end - time.monotonic()) > 0:
-    connecting = [link for link, what in waiting.items() if what[0] == "tcp"]
-    others = [link for link, what in waiting.items() if what[0] != "tcp"]
-    for links in select.select(others, connecting, [], left)[:2]:
-        for link in links:
-            what = waiting[link]
-            try:
-                if what[0] == "tcp":
-                    error = link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                    if not error:
-                        came.append(what)
-                else:
-                    data = link.recv(2048)
-                    if what[0] == "icmp" and (data[20] or socket.inet_ntoa(data[12:16]) != what[1]):
-                        continue
-                    came.append(what)
-            except OSError:
-                pass
-            del waiting[link]
-print(json.dumps(came))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -95,21 +30,6 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     flags = ("--idle-timeout", "10")
     with running(*flags, endpoints=ENDPOINTS, networks=NETWORKS, state_dir=root) as rig:
         yield rig
-
-
-@contextmanager
-def rules(rig: Rig, *bodies: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
-    """Have rules until the end of the block."""
-    made = []
-    try:
-        for body in bodies:
-            answer = rig.controller.post("/rules", body)
-            assert answer.status == 201, answer
-            made.append(answer.body)
-        yield made
-    finally:
-        for rule in made:
-            rig.controller.delete(f"/rules/{rule['id']}")
 
 
 def endpoints(rig: Rig) -> list[Endpoint]:
@@ -150,47 +70,20 @@ def test_what_gets_through_is_what_explain_says(town: Rig) -> None:
         town.post(endpoint, labels={"app": draw.choice("abc")})
     answer = town.controller.put("/groups/both", {"networks": networks[:2]})
     assert answer.status == 201, answer
-    with rules(town, *random_rules(draw, everybody, networks)), serving(everybody):
+    listeners: dict[Place, list[str]] = {endpoint: [endpoint.ip] for endpoint in everybody}
+    with rules(town, *random_rules(draw, everybody, networks)), serving(listeners, PORTS):
         came = probe_all(everybody)
-        said = {what for source in everybody for what in explained(town, source, everybody)}
+        said = {what for source in everybody for what in explained(town, source, everybody, PORTS)}
     town.controller.delete("/groups/both")
     assert len(said) > 100
     assert came - said == set()
     assert said - came == set()
 
 
-@contextmanager
-def serving(everybody: list[Endpoint]) -> Iterator[None]:
-    """Have all ports of everybody answered."""
-    with ExitStack() as stack:
-        for endpoint in everybody:
-            stack.enter_context(Program(endpoint, _SERVE, *map(str, PORTS)))
-        yield
-
-
-def probe_all(everybody: list[Endpoint]) -> set[tuple[str, str, str, int | None]]:
+def probe_all(everybody: list[Endpoint]) -> set[Came]:
     """Who reaches whom by what."""
-    found = set()
-    for source in everybody:
-        targets = [other.ip for other in everybody if other is not source]
-        command = [*PYTHON, _PROBE, json.dumps(targets), json.dumps(PORTS), "1.2"]
-        for protocol, target, port in json.loads(source.exec(command, timeout=20).stdout):
-            found.add((source.ip, protocol, target, port))
-    return found
-
-
-def explained(rig: Rig, source: Endpoint, everybody: list[Endpoint]) -> Iterator[tuple[str, str, str, int | None]]:
-    """What `GET /explain` allows a source."""
-    for other in everybody:
-        if other is source:
-            continue
-        asked: list[tuple[str, int | None]] = [(p, port) for p in ("tcp", "udp") for port in PORTS]
-        for protocol, port in [*asked, ("icmp", None)]:
-            query = f"source={source.id}&destination={other.id}&protocol={protocol}" + (f"&port={port}" if port else "")
-            body = rig.get(f"/explain?{query}")
-            assert not body["problems"]
-            if body["allowed"]:
-                yield source.ip, protocol, other.ip, port
+    addresses = [endpoint.ip for endpoint in everybody]
+    return {came for source in everybody for came in probe(source, source.ip, addresses, PORTS)}
 
 
 # -- changes

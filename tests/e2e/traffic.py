@@ -53,7 +53,7 @@ while data := link.recv(65536):
 
 _TCP_ASK = """
 import select, socket, sys
-link = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
+link = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10, (sys.argv[3], 0))
 block = bytes(range(256)) * 40
 turns = 0
 print("ready", flush=True)
@@ -77,7 +77,7 @@ class Program:
         pipe = subprocess.PIPE
         self._process = place.popen([*PYTHON, text, *arguments], stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
         first = self.line()
-        assert first == "ready", first + self._process.communicate(timeout=PATIENCE)[0]
+        assert first == "ready", first + self._last_words()
 
     def __enter__(self) -> Self:
         return self
@@ -88,6 +88,12 @@ class Program:
         if self._process.poll() is None:
             self._process.kill()
         self._process.communicate(timeout=PATIENCE)
+
+    def _last_words(self) -> str:
+        """What it says of its end; read as `line` does, which may have taken more than a line from the pipe."""
+        with self._process as process:
+            assert process.stdout is not None
+            return str(process.stdout.read())
 
     def line(self) -> str:
         """The next line that it prints."""
@@ -134,9 +140,10 @@ class TcpEcho(Program):
 class TcpTransfer(Program):
     """Sends blocks of 10 kB over one connection, and checks each as it comes back."""
 
-    def __init__(self, place: Place, target: str, port: int = 9001) -> None:
+    def __init__(self, place: Place, target: str, port: int = 9001, own: str = "0.0.0.0") -> None:
+        """`own` is the address that it connects from, where the place has several."""
         self.turns = 0
-        super().__init__(place, _TCP_ASK, target, str(port))
+        super().__init__(place, _TCP_ASK, target, str(port), own)
 
     def go_on(self, turns: int = 20) -> None:
         """Wait until so many further blocks came back."""
