@@ -5,7 +5,8 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given
 
-from daoli.agent.names.zone import Zone, names_of, reversed_address
+from daoli.agent.names.zone import Zone, reversed_address
+from daoli.hosts.names import resolution
 from daoli.hosts.spec import EndpointSpec
 
 
@@ -28,13 +29,6 @@ def zone_of(*endpoints: EndpointSpec) -> Zone:
     for each in endpoints:
         zone.changed(None, each)
     return zone
-
-
-def test_names_of_a_container() -> None:
-    """A container has its name, its aliases and its short id, each also with the network behind."""
-    found = names_of(endpoint(2, "Web", container="ab" * 32, aliases=["www"]))
-    plain = {"web", "www", "ab" * 6}
-    assert found == plain | {f"{name}.dnet1" for name in plain}
 
 
 def test_names_are_those_of_the_askers_networks() -> None:
@@ -111,3 +105,34 @@ def test_what_came_and_went_leaves_nothing(changes: list[EndpointSpec]) -> None:
     for each in known.values():
         zone.changed(each, None)
     assert (zone._addresses, zone._names, zone._networks) == ({}, {}, {})
+
+
+CONTAINERS = ("a" * 64, "ab" * 32, None)
+FABRICS = st.lists(
+    st.tuples(
+        st.sampled_from(("web", "Web", "db", None)),
+        st.sampled_from(("dnet1", "dnet2")),
+        st.sampled_from(CONTAINERS),
+        st.sampled_from(((), ("www",), ("db",))),
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+@given(FABRICS)
+def test_explanations_tell_what_is_answered(drawn: list[tuple[str | None, str, str | None, tuple[str, ...]]]) -> None:
+    """The names that an explanation gives are those that lead there, to the others that it gives and to nobody else."""
+    specs = [
+        endpoint(number, name, network, container=container, aliases=aliases)  # type: ignore[arg-type]  # None: its id
+        for number, (name, network, container, aliases) in enumerate(drawn, 2)
+    ]
+    zone, records = zone_of(*specs), [spec.record() for spec in specs]
+    asker, sought = specs[0], specs[1]
+    said = resolution(records[0], records[1], records, answered=True)
+    networks = zone.networks_of(asker)
+    told = {name for names in zone._addresses.values() for name in names}
+    leading = {name for name in told if sought.ipv4 in zone.addresses(name, networks)}
+    assert (set(said.names), said.resolves) == (leading, bool(leading))
+    assert set(said.also) == {ipv4 for name in leading for ipv4 in zone.addresses(name, networks)} - {sought.ipv4}
+    assert not resolution(records[0], records[1], records, answered=False).resolves

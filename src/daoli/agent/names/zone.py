@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 
+from daoli.hosts.names import names_of
 from daoli.hosts.spec import EndpointSpec
 
 MANY = 2
 TURNS = 4096
 """Names of several addresses whose turn is remembered."""
-SHORT_ID = 12
-"""Digits of a container's id that Docker takes for a name."""
 
 
 class Zone:
@@ -95,15 +94,6 @@ class Zone:
         if endpoint is None or endpoint.name is None or endpoint.network not in networks:
             return None
         return f"{endpoint.name}.{endpoint.network}"
-
-
-def names_of(endpoint: EndpointSpec) -> set[str]:
-    """List what an endpoint is called, in lower case."""
-    plain = {endpoint.name, *endpoint.aliases}
-    if endpoint.container is not None:
-        plain.add(endpoint.container[:SHORT_ID])
-    names = {name.lower() for name in plain if name}
-    return names | {f"{name}.{endpoint.network.lower()}" for name in names}
 
 
 def reversed_address(name: str) -> str | None:
