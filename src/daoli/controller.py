@@ -7,6 +7,7 @@ import gc
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -53,7 +54,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         store = await open_store(None if settings.state == "memory" else Path(settings.state))
         stack.push_async_callback(store.close)
-        view, events = View(), EventHub()
+        view, events = View(), EventHub(after=time.time_ns() // 1000)
         inventory = Inventory(store, view, pool=settings.subnet_pool())
         await inventory.load()
         router_settings = RouterSettings(

@@ -30,6 +30,7 @@ class Asked(NamedTuple):
     path: str
     body: Any
     token: str | None
+    last_event_id: str | None
 
 
 class Answer(NamedTuple):
@@ -62,7 +63,8 @@ class FakeApi:
         """Answer a request."""
         text = await request.text()
         token = request.headers.get("Authorization")
-        self.asked.append(Asked(request.method, request.path_qs, json.loads(text) if text else None, token))
+        last_event = request.headers.get("Last-Event-ID")
+        self.asked.append(Asked(request.method, request.path_qs, json.loads(text) if text else None, token, last_event))
         known = self.answers.get((request.method, request.path))
         if not known:
             return web.json_response({"type": "about:blank", "title": "Not Found"}, status=404)

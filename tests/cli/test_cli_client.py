@@ -91,10 +91,10 @@ def test_unreadable_date(api: FakeApi) -> None:
 
 
 def test_lines(api: FakeApi) -> None:
-    """A stream is given line by line, and its end is the controller's absence."""
+    """A stream is given line by line, the first as soon as there is an answer; its end is the controller's absence."""
     api.says("GET", "/events", "one\r\n\ntwo\n")
     stream = Client(Settings(api.url)).lines("/events")
-    assert [next(stream) for _ in range(3)] == ["one", "", "two"]
+    assert [next(stream) for _ in range(4)] == ["", "one", "", "two"]
     with pytest.raises(Unreachable, match="it ended the connection"):
         next(stream)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import pytest
 from tests.cli.fake import FakeApi, move
 
 from daoli.cli.client import Client
@@ -39,7 +40,7 @@ def test_followed(api: FakeApi) -> None:
     ]
     for state in states:
         api.says("GET", "/moves/fade01", state)
-    found = list(followed(Client(Settings(api.url)), move("preparing"), pauses.append))
+    found = list(followed(Client(Settings(api.url)), move("preparing"), pytest.fail, pauses.append))
     assert [(now["state"], now["detail"]) for now in found] == [
         ("preparing", None),
         ("checking", None),

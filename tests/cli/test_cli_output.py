@@ -25,6 +25,7 @@ from daoli.cli.output import (
     measure,
     plain,
     printable,
+    timeless,
 )
 
 COLUMNS = (column("NAME", "name"), column("PEER", "status", "peer"), column("MTU", "mtu", wide=True))
@@ -102,3 +103,9 @@ def test_bodies_are_whole(body: dict[str, Any]) -> None:
     assert json.loads(as_json(body)) == json.loads(as_json(body, one_line=True)) == body
     assert yaml.safe_load(as_yaml(body)) == body
     assert as_json(body, one_line=True).isprintable()
+
+
+def test_timeless() -> None:
+    """What goes on by itself is left out, however deep it stands."""
+    body = {"hosts": [{"name": "h1", "status": {"connected_seconds": 5.0, "ports": {}}}], "age_seconds": 1}
+    assert timeless(body) == {"hosts": [{"name": "h1", "status": {"ports": {}}}]}

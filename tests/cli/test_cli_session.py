@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
@@ -92,21 +93,58 @@ def test_watch_as_json(api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert [json.loads(line)["networks"][0]["name"] for line in lines] == ["blue", "red"]
 
 
+def test_watch_passes_over_ages(api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That time goes by is no news."""
+    for seconds in (1.0, 2.0):
+        api.says("GET", "/hosts", {"hosts": [connected_for(seconds)], "unregistered": []})
+    for style in ("table", "json"):
+        monkeypatch.setattr("time.sleep", ends_after(3))
+        said = run("host", "ls", "--watch", "-o", style)
+        assert len(said.lines) == (2 if style == "table" else 1)
+
+
+def connected_for(seconds: float) -> dict[str, Any]:
+    """Describe a host that is connected for so long."""
+    found = host()
+    found["status"]["connected_seconds"] = seconds
+    return found
+
+
 def test_watch_on_a_terminal(api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal the table itself follows."""
-    monkeypatch.setattr("time.sleep", ends_after(2))
+    monkeypatch.setattr("time.sleep", ends_after(4))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     api.says("GET", "/networks", {"networks": []})
     api.says("GET", "/networks", {"networks": [network("blue")]})
+    api.says("GET", "/networks", "gone")
+    api.says("GET", "/networks", {"networks": [network("red")]})
     said = run("network", "ls", "--watch")
     assert said.code == 130
     assert "blue" in said.out
+    assert "answers again" in said.out
+    assert "red" in said.out
 
 
-def test_watch_ends_with_the_controller(api: FakeApi, run: Run) -> None:
-    """A controller that answers no more ends the watch, with the exit code of that."""
+def test_watch_without_controller(api: FakeApi, run: Run) -> None:
+    """A controller that never answered is not watched: the exit code says so."""
     api.says("GET", "/hosts", "gone")
     assert run("host", "ls", "--watch").code == 3
+
+
+def test_watch_outlives_the_controller(api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A controller that goes is waited for, which stderr says, and the watch goes on from what it had shown."""
+    monkeypatch.setattr("time.sleep", ends_after(4))
+    api.says("GET", "/networks", {"networks": [network("blue")]})
+    api.says("GET", "/networks", "gone")
+    api.refuses("GET", "/networks", 503, "the store is away")
+    api.says("GET", "/networks", {"networks": [network("blue"), network("red")]})
+    said = run("network", "ls", "--watch")
+    assert said.code == 130
+    assert [line[0] for line in said.lines] == ["NAME", "blue", "red"]
+    away, back, *_ = said.err.splitlines()
+    assert "cannot be reached" in away
+    assert "trying again" in away
+    assert back == "daolictl: the controller answers again"
 
 
 def test_result_formats(api: FakeApi, run: Run) -> None:

@@ -30,7 +30,9 @@ class EventQuery(Query):
 async def stream_events(ask: Ask[None, EventQuery]) -> web.StreamResponse:
     """Tell what happens from now on, or from the Last-Event-ID that a client saw before it lost the connection."""
     kinds = None if ask.query.kinds is None else {kind.strip() for kind in ask.query.kinds.split(",")}
-    subscription = ask.services.events.subscribe(kinds, _last_id(ask.request))
+    last = _last_id(ask.request)
+    begun = ask.services.events.last_id if last is None else None
+    subscription = ask.services.events.subscribe(kinds, last)
     streams = ask.request.app[STREAMS]
     streams.add(subscription)
     try:
@@ -38,15 +40,18 @@ async def stream_events(ask: Ask[None, EventQuery]) -> web.StreamResponse:
             # A client that leaves is noticed by the ping, which is where the response waits.
             gone = asyncio.ensure_future(response.wait())
             gone.add_done_callback(lambda _: subscription.close())
-            await _send(response, subscription)
+            await _send(response, subscription, begun)
     finally:
         streams.discard(subscription)
     await gone
     return response
 
 
-async def _send(response: EventSourceResponse, events: Subscription) -> None:
+async def _send(response: EventSourceResponse, events: Subscription, begun: int | None) -> None:
+    """Send events; where a client begins, `begun`, it is told first, so that it can come back before any happens."""
     try:
+        if begun is not None:
+            await response.write(f"id: {begun}\r\n\r\n".encode())
         async for event in events:
             await response.send(encode(event), id=None if event.id is None else str(event.id), event=event.kind)
     except (ConnectionError, TimeoutError):

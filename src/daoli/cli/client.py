@@ -73,17 +73,20 @@ class Client:
             text = response.read()
         return Reply(response.status, self._parsed(response, path, text))
 
-    def lines(self, path: str) -> Iterator[str]:
-        """Follow an endless answer line by line; Unreachable when it ends."""
-        with self._asked("GET", path, silence=STREAM_SILENCE) as response:
+    def lines(self, path: str, headers: Mapping[str, str] | None = None) -> Iterator[str]:
+        """Follow an endless answer line by line, the first an empty one once it begins; Unreachable when it ends."""
+        with self._asked("GET", path, silence=STREAM_SILENCE, headers=headers) as response:
             if response.status != http.client.OK:
                 self._parsed(response, path, response.read())
+            yield ""
             while line := response.readline(LONGEST_LINE):
                 yield line.decode(errors="replace").rstrip("\r\n")
         raise Unreachable(self.settings.url, "it ended the connection")
 
     @contextmanager
-    def _asked(self, method: str, path: str, body: Any = None, *, silence: float) -> Iterator[http.client.HTTPResponse]:
+    def _asked(
+        self, method: str, path: str, body: Any = None, *, silence: float, headers: Mapping[str, str] | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
         limit = self.settings.timeout
         connection = self._connection(limit)
         try:
@@ -91,7 +94,7 @@ class Client:
             limit = silence
             connection.sock.settimeout(limit)
             content = None if body is None else json.dumps(body)
-            connection.request(method, self._base + path, content, self._headers(body))
+            connection.request(method, self._base + path, content, {**self._headers(body), **(headers or {})})
             response = connection.getresponse()
             self._compare_clocks(response)
             yield response

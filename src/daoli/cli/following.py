@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from types import MappingProxyType
 from typing import Any, Final
 
+from daoli.cli.again import Patience, patiently
 from daoli.cli.client import Client, place
 
 INTERVAL: Final = 0.3
@@ -36,12 +37,17 @@ def step(move: Move) -> str:
     return f"{words}: {move['detail']}" if move.get("detail") else words
 
 
-def followed(client: Client, move: Move, pause: Callable[[float], None] = time.sleep) -> Iterator[Move]:
-    """Give a move as it is now and after each change, the last time when it is over."""
+def followed(
+    client: Client, move: Move, note: Callable[[str], None], pause: Callable[[float], None] = time.sleep
+) -> Iterator[Move]:
+    """Give a move as it is now and after each change, the last time when it is over; `note` says who is waited for."""
+    path = place("moves", move["id"])
+    patience = Patience(note, pause)
+    patience.answered()
     yield move
     while move["state"] not in OVER:
         pause(INTERVAL)
-        now = client.get(place("moves", move["id"]))
+        now = patiently(lambda: client.get(path), patience)
         if (now["state"], now.get("detail")) != (move["state"], move.get("detail")):
             yield now
         move = now

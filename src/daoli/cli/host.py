@@ -27,7 +27,7 @@ COLUMNS = (
     column("NAME", "name"),
     column("ADDRESS", "address"),
     Column("STATE", _state),
-    Column("SINCE", _since),
+    Column("SINCE", _since, ticks=True),
     column("ENDPOINTS", "endpoints"),
     column("ROUTES", "status", "live_routes"),
     Column("PROBLEMS", lambda host: "; ".join(host["status"]["problems"])),

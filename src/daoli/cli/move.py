@@ -26,7 +26,7 @@ COLUMNS = (
     column("TO", "to"),
     column("STATE", "state"),
     column("DETAIL", "detail"),
-    Column("AGE", lambda move: duration(time.time() - move["created"])),
+    Column("AGE", lambda move: duration(time.time() - move["created"]), ticks=True),
     Column("ADDRESSES", lambda move: [address["ipv4"] for address in move["addresses"]], wide=True),
     column("OLD CONTAINER", "container", wide=True),
     column("NEW CONTAINER", "new_container", wide=True),
@@ -79,7 +79,7 @@ def follow_to_end(session: Session, begun: dict[str, Any]) -> None:
     """Show each step for people, the last body for programs; `Done` where the move has failed."""
     last = begun
     with _told_that_it_goes_on(session, begun):
-        for now in followed(session.client, begun):
+        for now in followed(session.client, begun, session.note):
             last = now
             if session.for_people:
                 session.result(now, now["id"], step(now))

@@ -50,6 +50,8 @@ class Column(NamedTuple):
     value: Callable[[Any], Any]
     wide: bool = False
     """Whether it is shown only if all is wanted."""
+    ticks: bool = False
+    """Whether it goes on by itself, as an age does, so that another value is no news."""
 
 
 def column(title: str, *keys: str, wide: bool = False) -> Column:
@@ -95,6 +97,13 @@ def duration(seconds: float | None) -> str:
 def count(number: int, noun: str) -> str:
     """Say how many there are: ``1 route``, ``2 routes``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def timeless(body: Any) -> Any:
+    """Give a body of the API's without what goes on by itself: fields such as ``age_seconds``."""
+    if isinstance(body, dict):
+        return {key: timeless(value) for key, value in body.items() if not key.endswith("_seconds")}
+    return [timeless(value) for value in body] if isinstance(body, list) else body
 
 
 def cells(columns: Sequence[Column], items: Iterable[Any], *, wide: bool) -> list[list[str]]:

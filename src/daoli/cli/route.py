@@ -31,7 +31,7 @@ def listing(names: dict[str, str]) -> Listing:
         Column("HOSTS", lambda route: " > ".join(dict.fromkeys((route["source_host"], route["destination_host"])))),
         column("BYTES", "bytes"),
         column("BYTES BACK", "bytes_back"),
-        Column("AGE", lambda route: duration(route["age_seconds"])),
+        Column("AGE", lambda route: duration(route["age_seconds"]), ticks=True),
         column("SOURCE ADDRESS", "source_address", wide=True),
         column("DESTINATION ADDRESS", "destination_address", wide=True),
         column("PACKETS", "packets", wide=True),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import click
 
+from daoli.cli.again import Patience, patiently
 from daoli.cli.client import Client
-from daoli.cli.output import Column, Format, as_json, as_yaml, cells, drawn, measure, plain, printable
+from daoli.cli.output import Column, Format, as_json, as_yaml, cells, drawn, measure, plain, printable, timeless
 from daoli.cli.settings import Settings, resolve
 
 FLAGS: Final = "daoli.cli.flags"
@@ -129,27 +130,34 @@ class Session:
         return cells(columns, listing.rows(body), wide=wide)
 
     def _watch(self, listing: Listing, fetch: Callable[[], Any]) -> None:
-        """Never returns: the user ends it, or the controller's absence does."""
+        """Never returns: the user ends it. A controller that goes is waited for."""
         if sys.stdout.isatty() and self.for_people:
             self._watch_screen(listing, fetch)
+        patience = Patience(self.note)
         seen: dict[str, list[str]] | None = None
         previous: Any = None
         while True:
-            body = fetch()
+            body = patiently(fetch, patience)
             if self.format in (Format.JSON, Format.YAML):
-                if body != previous:
+                if timeless(body) != previous:
                     self.body(body, one_line=True)
-                previous = body
+                previous = timeless(body)
             else:
-                seen = self._changes(self._table(listing, body), seen)
+                seen = self._changes(self._table(listing, body), seen, self._ticking(listing))
             sys.stdout.flush()
             time.sleep(INTERVAL)
 
-    def _changes(self, table: list[list[str]], before: dict[str, list[str]] | None) -> dict[str, list[str]]:
+    def _ticking(self, listing: Listing) -> set[int]:
+        shown = [column for column in listing.columns if self.format is Format.WIDE or not column.wide]
+        return {number for number, column in enumerate(shown) if column.ticks}
+
+    def _changes(
+        self, table: list[list[str]], before: dict[str, list[str]] | None, ticking: Collection[int]
+    ) -> dict[str, list[str]]:
         """Say the rows that are new or otherwise, and what is gone; the header if it is the first time."""
         seen = before or {}
-        now = {row[0]: row for row in table[1:]}
-        changed = [row for name, row in now.items() if seen.get(name) != row]
+        now = {row[0]: [text for number, text in enumerate(row) if number not in ticking] for row in table[1:]}
+        changed = [row for row in table[1:] if seen.get(row[0]) != now[row[0]]]
         header = table[:1] if before is None else []
         for line in plain([*header, *changed], measure(table)) if header or changed else ():
             self.say(line)
@@ -161,8 +169,9 @@ class Session:
         from rich.live import Live  # noqa: PLC0415 - only a terminal needs it
 
         with Live(console=_console(), auto_refresh=False) as live:
+            patience = Patience(lambda text: live.console.print(printable(text)))
             while True:
-                table = self._table(listing, fetch())
+                table = self._table(listing, patiently(fetch, patience))
                 live.update(drawn(table) if table[1:] else listing.empty, refresh=True)
                 time.sleep(INTERVAL)
 

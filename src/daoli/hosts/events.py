@@ -18,9 +18,11 @@ KEPT: Final = 1000
 DROPPED: Final = "dropped"
 """The kind of the event that tells a subscriber how many it has lost."""
 
+ANEW: Final = "the controller has started anew; what was not told before that is not known"
+
 
 class Event(NamedTuple):
-    """Something that happened. Ids grow by one within a process; an event of kind `DROPPED` has none."""
+    """Something that happened. Ids grow by one; an event of kind `DROPPED` has none."""
 
     id: int | None
     kind: str
@@ -32,8 +34,10 @@ class Event(NamedTuple):
 class EventHub:
     """Where events are published and subscribed to."""
 
-    def __init__(self, clock: Callable[[], float] = time.time, kept: int = KEPT) -> None:
-        self.last_id = 0
+    def __init__(self, clock: Callable[[], float] = time.time, kept: int = KEPT, after: int = 0) -> None:
+        """`after` is an id that no earlier process came to: who comes back with one of theirs is told so."""
+        self.last_id = after
+        self._begun_after = after
         self._clock = clock
         self._limit = kept
         self._kept: deque[Event] = deque(maxlen=kept)
@@ -60,10 +64,12 @@ class EventHub:
         self._subscriptions.append(subscription)
         if after is None:
             return
-        # An id that is yet to come is another process's: all that is kept is news.
-        seen = after if after <= self.last_id else 0
-        oldest = self.last_id - len(self._kept)
-        subscription._lose(max(0, oldest - seen), self._clock())  # noqa: SLF001 - the other half of this class
+        seen = after if self._begun_after <= after <= self.last_id else self._begun_after
+        if seen == after:
+            oldest = self.last_id - len(self._kept)
+            subscription._lose(max(0, oldest - seen), self._clock())  # noqa: SLF001 - the other half of this class
+        else:
+            subscription._begin_anew(self._clock())  # noqa: SLF001 - the other half of this class
         for event in self._kept:
             if event.id is not None and event.id > seen:
                 subscription._offer(event)  # noqa: SLF001 - the other half of this class
@@ -82,6 +88,7 @@ class Subscription:
         self._after = after
         self._queue: deque[Event] = deque(maxlen=limit)
         self._lost = 0
+        self._anew = False
         self._lost_at = 0.0
         self._closed = False
         self._news = asyncio.Event()
@@ -100,6 +107,9 @@ class Subscription:
 
     async def __anext__(self) -> Event:
         while not self._closed:
+            if self._anew:
+                self._anew, self._lost = False, 0
+                return Event(None, DROPPED, self._lost_at, {"count": None, "reason": ANEW})
             if self._lost:
                 count, self._lost = self._lost, 0
                 return Event(None, DROPPED, self._lost_at, {"count": count})
@@ -122,6 +132,11 @@ class Subscription:
             # The queue forgets its oldest, so that what was lost lies before all that is still to be told.
             self._lose(1, event.time)
         self._queue.append(event)
+        self._news.set()
+
+    def _begin_anew(self, at: float) -> None:
+        self._anew = True
+        self._lost_at = at
         self._news.set()
 
     def _lose(self, count: int, at: float) -> None:
