@@ -10,8 +10,10 @@ from construct import Construct, FormatField, GreedyBytes
 from daoli.ofproto import FlowUpdate, Message, UnknownMessage
 from daoli.ofproto.match import MatchWire
 from daoli.ofproto.multipart import UnknownMultipartReply, UnknownMultipartRequest
-from daoli.ofproto.nicira import EdPropertyWire, LearnSpecs, MembersWire, NatRangeWire, Reference, ResultWire
+from daoli.ofproto.nicira import EdPropertyWire, MembersWire, Reference
+from daoli.ofproto.nicira_learn import LearnSpecs, ResultWire
 from daoli.ofproto.nicira_messages import NXM_MATCH
+from daoli.ofproto.nicira_nat import NatRangeWire
 from daoli.ofproto.onf import FLOW_UPDATE, BundledWire, Monitored
 from daoli.ofproto.oxm import OxmWire
 from daoli.ofproto.record import Record

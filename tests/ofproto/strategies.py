@@ -43,8 +43,10 @@ from daoli.ofproto.experimenter import EXPERIMENTER_MESSAGES, EXPERIMENTER_REPLI
 from daoli.ofproto.match import MatchWire
 from daoli.ofproto.message import ANY_VERSION, MESSAGES
 from daoli.ofproto.multipart import REPLIES, REQUESTS, UnknownMultipartReply, UnknownMultipartRequest
-from daoli.ofproto.nicira import EdPropertyWire, LearnSpecs, MembersWire, NatRangeWire, Reference, ResultWire
+from daoli.ofproto.nicira import EdPropertyWire, MembersWire, Reference
+from daoli.ofproto.nicira_learn import LearnSpecs, ResultWire
 from daoli.ofproto.nicira_messages import ASYNC_PROPERTY, NXM_MATCH
+from daoli.ofproto.nicira_nat import NatRangeWire
 from daoli.ofproto.onf import FLOW_UPDATE, BundledWire, Monitored
 from daoli.ofproto.oxm import MaskedValue, OxmWire
 from daoli.ofproto.record import Record, Structure

@@ -181,7 +181,6 @@ from daoli.ofproto.multipart import (
     UnknownMultipartRequest,
 )
 from daoli.ofproto.nicira import (
-    Bits,
     Bundle,
     BundleLoad,
     CheckPktLarger,
@@ -190,8 +189,6 @@ from daoli.ofproto.nicira import (
     Controller,
     Controller2,
     ControllerProperty,
-    Ct,
-    CtClear,
     Decap,
     DecNshTtl,
     DecTtlCntIds,
@@ -200,13 +197,8 @@ from daoli.ofproto.nicira import (
     Encap,
     Exit,
     FinTimeout,
-    Learn,
-    Learn2,
-    LearnSpec,
     Members,
     Multipath,
-    Nat,
-    NatRange,
     NiciraDecMplsTtl,
     NiciraDecTtl,
     NiciraGroup,
@@ -268,6 +260,7 @@ from daoli.ofproto.nicira_ipfix import (
     IpfixFlowRequest,
     IpfixStats,
 )
+from daoli.ofproto.nicira_learn import Bits, Learn, Learn2, LearnSpec
 from daoli.ofproto.nicira_messages import (
     AsyncProperty,
     FlowAge,
@@ -301,6 +294,7 @@ from daoli.ofproto.nicira_messages import (
     TlvTableRequest,
     UnknownPacketProperty,
 )
+from daoli.ofproto.nicira_nat import Ct, CtClear, Nat, NatRange
 from daoli.ofproto.onf import (
     BundleAdd,
     BundleControl,

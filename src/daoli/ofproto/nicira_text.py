@@ -10,8 +10,6 @@ from daoli.ofproto.nicira import (
     Clone,
     Controller,
     Controller2,
-    Ct,
-    CtClear,
     Decap,
     DecNshTtl,
     DecTtlCntIds,
@@ -20,12 +18,7 @@ from daoli.ofproto.nicira import (
     Encap,
     Exit,
     FinTimeout,
-    Learn,
-    Learn2,
-    LearnSpec,
     Multipath,
-    Nat,
-    NatRange,
     NiciraDecMplsTtl,
     NiciraDecTtl,
     NiciraGroup,
@@ -58,6 +51,8 @@ from daoli.ofproto.nicira import (
     ToUserdata,
     UnknownControllerProperty,
 )
+from daoli.ofproto.nicira_learn import Learn, Learn2, LearnSpec
+from daoli.ofproto.nicira_nat import Ct, CtClear, Nat, NatRange
 from daoli.ofproto.number_text import port16_text
 from daoli.ofproto.text import action_text, actions_text, bits_text, slice_text, words
 
