@@ -23,6 +23,8 @@ class PortInfo(NamedTuple):
     number: int
     name: str
     mac: bytes
+    up: bool = True
+    """Whether both it and its link are."""
 
 
 _NO_PORT: Final = PortInfo(0, "", bytes(6))
