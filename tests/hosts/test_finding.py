@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 import pytest
 from tests.hosts.records import endpoint, host, network, put, values
 
 from daoli.hosts.errors import Invalid, NotFound
-from daoli.hosts.finding import find_endpoint, find_host, find_network, search_endpoint
+from daoli.hosts.finding import find_endpoint, find_host, find_network, search_end, search_endpoint
 from daoli.hosts.mirror import Mirror
 
 
@@ -39,3 +41,26 @@ def test_search_endpoint(mirror: Mirror) -> None:
     with pytest.raises(NotFound, match=r"10\.1\.0\.77") as absent:
         search_endpoint(mirror.view, "10.1.0.77", "destination")
     assert absent.value.field == "destination"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("10.1.0.1", NotFound, "is the gateway of network n1"),
+        ("10.1.0.77", NotFound, "no endpoint has the address"),
+        ("127.0.0.1", Invalid, "no packet is routed"),
+        ("0.0.0.0", Invalid, "no packet is routed"),
+        ("224.0.0.1", Invalid, "no packet is routed"),
+        ("255.255.255.255", Invalid, "no packet is routed"),
+        ("nobody", NotFound, "no endpoint has the id"),
+    ],
+)
+def test_search_end(mirror: Mirror, text: str, error: type[Exception], words: str) -> None:
+    """An address outside all networks is taken; one that nobody can have is refused."""
+    put(mirror, endpoint(1, name="web"))
+    assert (
+        search_end(mirror.view, "web") == search_end(mirror.view, values(1)["ipv4"]) == find_endpoint(mirror.view, "e1")
+    )
+    assert search_end(mirror.view, "192.0.2.77") == IPv4Address("192.0.2.77")
+    with pytest.raises(error, match=words):
+        search_end(mirror.view, text, "source")

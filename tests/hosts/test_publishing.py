@@ -13,6 +13,7 @@ from daoli.hosts.plans import plan_host_removal
 from daoli.hosts.publication import Publication, PublicationRequest
 from daoli.hosts.publishing import (
     find_publication,
+    leading_to,
     plan_container_removal,
     plan_publication,
     plan_publication_removal,
@@ -109,3 +110,16 @@ def test_removal(peopled: Mirror) -> None:
     publish(peopled, "p4", target="db")
     carry_out(peopled, plan_host_removal(peopled, "h2"))
     assert peopled.publications == {}
+
+
+def test_leading_to(peopled: Mirror) -> None:
+    """The ports that lead to an endpoint are told: by its container, its network, and what is asked about."""
+    publish(peopled, "p0", port=8000, target_port=80)
+    publish(peopled, "p1", port=8001, target_port=53, protocol="udp")
+    publish(peopled, "p2", port=8002, target_port=80, network="n2")
+    publish(peopled, "p3", port=8003, target_port=80, target="db")
+    web, second = peopled.view.endpoints["e1"], peopled.view.endpoints["e2"]
+    assert [port.id for port in leading_to(peopled, web, (None, None))] == ["p0", "p1"]
+    assert [port.id for port in leading_to(peopled, second, (None, None))] == ["p0", "p1", "p2"]
+    assert [port.id for port in leading_to(peopled, second, ("tcp", 80))] == ["p0", "p2"]
+    assert leading_to(peopled, web, ("tcp", 443)) == []

@@ -11,13 +11,16 @@ from daoli.routing.view import View
 
 NAMED: Final = 5
 """How many things an error names before it only counts them."""
+_NO_ONES: Final = (0, 127)
+_MULTICAST_FROM: Final = 224
+"""First bytes of addresses that no router forwards (RFC 1812, 4.2.2.11 and 5.3.7)."""
 
 T = TypeVar("T")
 
 
-def find_host(view: View, name: str) -> Host:
-    """Find a host by its name."""
-    return _found(view.hosts.get(name), f"there is no host {name}")
+def find_host(view: View, name: str, field: str | None = None) -> Host:
+    """Find a host by its name; `field` is named in errors."""
+    return _found(view.hosts.get(name), f"there is no host {name}", field)
 
 
 def find_network(view: View, name: str) -> Network:
@@ -50,6 +53,27 @@ def search_endpoint(view: View, text: str, field: str | None = None) -> Endpoint
         candidates = ", ".join(f"{e.id} ({ipv4_text(e.ipv4)} on host {e.host})" for e in named[:NAMED])
         raise Invalid(f"{len(named)} endpoints are named {text}: {candidates}", field)
     return _found(next(iter(named), None), f"no endpoint has the id, name or address {text}", field)
+
+
+def search_end(view: View, text: str, field: str | None = None) -> Endpoint | IPv4Address:
+    """Find an endpoint as `search_endpoint` does, or take an address that is outside all networks.
+
+    Raises:
+        NotFound: nothing is called so, or nobody has this address inside a network.
+        Invalid: several endpoints have this name, or nobody outside can have this address.
+    """
+    try:
+        address = IPv4Address(text)
+    except AddressValueError:
+        return search_endpoint(view, text, field)
+    network = view.network_of(address.packed)
+    if network is None:
+        if address.packed[0] in _NO_ONES or address.packed[0] >= _MULTICAST_FROM:
+            raise Invalid(f"no packet is routed from or to {text}: it is no single machine's on a network", field)
+        return address
+    if network.gateway == address.packed:
+        raise NotFound(f"{text} is the gateway of network {network.name}: it answers pings, and nothing else", field)
+    return search_endpoint(view, text, field)
 
 
 def search_container(view: View, text: str, field: str | None = None) -> list[Endpoint]:

@@ -11,12 +11,12 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
 import structlog
 
-from daoli.hosts.finding import find_endpoint, find_host, find_network, search_endpoint
+from daoli.hosts.finding import find_endpoint, find_host, find_network, search_end, search_endpoint
 from daoli.hosts.mirror import Changed, Mirror
 from daoli.hosts.plans import (
     Difference,
@@ -215,3 +215,7 @@ class Inventory:
     def find_endpoint(self, text: str, field: str | None = None) -> Endpoint:
         """Find an endpoint by its id, its IPv4 address or its name; `field` is named in errors."""
         return search_endpoint(self.view, text, field)
+
+    def find_end(self, text: str, field: str | None = None) -> Endpoint | IPv4Address:
+        """Find an endpoint likewise, or take an IPv4 address that is outside all networks."""
+        return search_end(self.view, text, field)

@@ -8,7 +8,9 @@ from daoli.hosts.mirror import Mirror
 from daoli.hosts.move import HELD
 from daoli.hosts.plans import Plan
 from daoli.hosts.publication import Publication, PublicationRequest
+from daoli.hosts.reports import PublishedPort
 from daoli.hosts.stored import key_of
+from daoli.routing.model import Endpoint
 
 
 def plan_publication(mirror: Mirror, request: PublicationRequest, new_id: str) -> Plan:
@@ -56,6 +58,20 @@ def find_publication(mirror: Mirror, publication_id: str) -> Publication:
     if found is None:
         raise NotFound(f"there is no publication {publication_id}")
     return found
+
+
+def leading_to(mirror: Mirror, endpoint: Endpoint, traffic: tuple[str | None, int | None]) -> list[PublishedPort]:
+    """List the published ports that lead to an endpoint: all, or those of a protocol and a port of its own."""
+    protocol, port = traffic
+    found = [
+        PublishedPort(p.id, p.host, p.address, p.protocol, p.port, p.target_port)
+        for p in mirror.publications.values()
+        if p.container == endpoint.container
+        and p.network in (None, endpoint.network)
+        and protocol in (None, p.protocol)
+        and port in (None, p.target_port)
+    ]
+    return sorted(found, key=lambda p: (p.port, p.protocol, p.host or "", p.id))
 
 
 def plan_publication_removal(mirror: Mirror, publication_id: str) -> Plan:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+
+from daoli.hosts.names import Resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +96,111 @@ class RuleSaid:
 
 
 @dataclass(frozen=True, slots=True)
+class EndState:
+    """Where one end of a conversation is, and how things are there."""
+
+    id: str | None
+    """The endpoint's; null for who is outside."""
+    name: str | None
+    address: str
+    network: str | None
+    host: str
+    """Of who is outside, the host by which it is reached."""
+    connected: bool
+    settled: bool
+    """Whether the host's flow table is known to be in order."""
+    port: str | None
+    """The OVS port's name; null for a port LOCAL that has not been reported."""
+    port_no: int | None
+    """Null while the port is not there."""
+    link: str | None
+    """``up`` or ``down``, as last reported; null while the port is not there."""
+    uplink: str
+    uplink_link: str | None
+    gateway: bool
+    """Whether the host lets anything in and out."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostCounts:
+    """What a route's flows on one host have counted, from its source to its destination and back."""
+
+    host: str
+    packets: int | None = None
+    bytes: int | None = None
+    packets_back: int | None = None
+    bytes_back: int | None = None
+    problem: str | None = None
+    """Why something is null."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRoute:
+    """A live route with the counters of all its flows."""
+
+    route: RouteReport
+    counters: tuple[HostCounts, ...]
+    """Of the source's host, then of the destination's if that is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A published port that leads to an endpoint."""
+
+    id: str
+    host: str | None
+    """Null: every host."""
+    address: str | None
+    """Null: every address of the host."""
+    protocol: str
+    port: int
+    target_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A request that changes policy, and the command that makes it."""
+
+    command: str
+    method: str
+    path: str
+    body: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A change of policy that was tried, and would allow what was asked."""
+
+    said: str
+    touches: str
+    """What else it would change."""
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """What would have to change for a packet to arrive."""
+
+    said: str
+    remedies: tuple[Remedy, ...] = ()
+    """Of policy, the smallest first; one of them is enough."""
+    besides: tuple[str, ...] = ()
+    """What no policy changes, and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What would happen to a packet from source to destination, and why."""
 
-    source: str
-    destination: str
+    source: str | None
+    """Endpoint ids, or null for who is outside."""
+    destination: str | None
     protocol: str | None
     port: int | None
     allowed: bool
     """What policy says."""
     deliverable: bool
-    """Whether an allowed packet would arrive now: both ports up, both hosts connected."""
+    """Whether an allowed packet would arrive now: both ports up, both hosts connected, and nothing else in the way."""
     reason: str
     rule: str | None
     """The id of the rule that decided, or None where a default did."""
@@ -121,4 +218,18 @@ class Explanation:
     """Hosts in the order in which the packet meets them."""
     flows: tuple[PlannedFlow, ...] = field(default_factory=tuple)
     live_route: int | None = None
-    """The id of the live route of these two endpoints, if there is one."""
+    """The id of the live pair route of these two ends, if there is one."""
+    source_address: str = ""
+    destination_address: str = ""
+    source_end: EndState | None = None
+    destination_end: EndState | None = None
+    names: Resolution | None = None
+    """Whether the source's container finds the destination's by name; null where one of them is outside."""
+    routes: tuple[LiveRoute, ...] = ()
+    """Live routes between the two, whoever opened them, of what was asked about; the newest first, at most 16."""
+    routes_total: int = 0
+    """How many there are."""
+    published: tuple[PublishedPort, ...] = ()
+    """Published ports by which what comes from outside reaches the destination."""
+    why_not: WhyNot | None = None
+    """What would have to change, where that was asked."""
