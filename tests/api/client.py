@@ -17,6 +17,7 @@ from daoli.api.app import OPERATIONS
 from daoli.api.problems import MEDIA_TYPE, ProblemBody
 from daoli.hosts.events import EventHub
 from daoli.hosts.inventory import Inventory
+from daoli.hosts.question import Question
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.hosts.stored import Record
 from daoli.hosts.trace import Step, Trace
@@ -52,7 +53,7 @@ class FakeFabric:
         self.live: list[RouteReport] = []
         self.cuts: dict[int, CutReport] = {}
         self.tried: list[set[str]] = []
-        self.explained: list[tuple[str, str, str | None, int | None]] = []
+        self.explained: list[Question] = []
 
     def gauges(self) -> Mapping[str, float]:
         """Give what the test measured."""
@@ -74,13 +75,21 @@ class FakeFabric:
         """Give the test's routes."""
         return self.live
 
-    def explain(
-        self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
-    ) -> Explanation:
+    async def explain(self, question: Question) -> Explanation:
         """Allow everything."""
-        self.explained.append((source.id, destination.id, protocol, port))
+        self.explained.append(question)
+        source, destination = (
+            end.id if isinstance(end, Endpoint) else None for end in (question.source, question.destination)
+        )
         return Explanation(
-            source.id, destination.id, protocol, port, allowed=True, deliverable=True, reason="same network", rule=None
+            source,
+            destination,
+            question.protocol,
+            question.port,
+            allowed=True,
+            deliverable=True,
+            reason="same network",
+            rule=None,
         )
 
     def would_cut(self, changes: Mapping[str, Record | None]) -> CutReport:

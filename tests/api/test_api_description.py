@@ -70,6 +70,8 @@ def test_parameters(document: Document) -> None:
         "destination": True,
         "protocol": False,
         "port": False,
+        "via": False,
+        "why_not": False,
     }
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from ipaddress import IPv4Address
 
 import pytest
 from tests.api.client import Api
 
+from daoli.hosts.question import Question
 from daoli.hosts.reports import RouteReport
 
 
@@ -28,7 +30,26 @@ async def test_explain(populated: Api, source: str) -> None:
     """Endpoints may be told by id, name or address."""
     answer = await populated.ask("GET", f"/explain?source={source}&destination=e2&protocol=tcp&port=80")
     assert (answer.body["source"], answer.body["destination"], answer.body["reason"]) == ("e1", "e2", "same network")
-    assert populated.fabric.explained == [("e1", "e2", "tcp", 80)]
+    known = populated.inventory.endpoint
+    assert populated.fabric.explained == [Question(known("e1"), known("e2"), "tcp", 80)]
+
+
+async def test_explain_the_outside(populated: Api) -> None:
+    """One end may be an address outside; then the published ports that lead to the other are told."""
+    container = "ab" * 32
+    named = {"id": "e8", "name": "shop", "host": "h2", "network": "blue", "ipv4": "10.1.0.88", "port": "p8"}
+    await populated.ask("POST", "/endpoints", named | {"mac": "02:42:00:00:00:88", "container": container})
+    for port, target_port in ((8080, 80), (8443, 443)):
+        await populated.ask("POST", "/publish", {"port": port, "target": "shop", "target_port": target_port})
+    query = "source=198.51.100.7&destination=shop&protocol=tcp&port=80&via=h1&why_not=true"
+    answer = await populated.ask("GET", f"/explain?{query}")
+    assert (answer.body["source"], answer.body["destination"]) == (None, "e8")
+    (port,) = answer.body["published"]
+    assert (port["port"], port["target_port"], port["host"]) == (8080, 80, None)
+    shop = populated.inventory.endpoint("e8")
+    assert populated.fabric.explained == [Question(IPv4Address("198.51.100.7"), shop, "tcp", 80, "h1", why_not=True)]
+    answer = await populated.ask("GET", "/explain?source=shop&destination=198.51.100.7")
+    assert answer.body["published"] == []
 
 
 @pytest.mark.parametrize(
@@ -38,6 +59,8 @@ async def test_explain(populated: Api, source: str) -> None:
         ("source=e1", 400, "destination"),
         ("source=e9&destination=e2", 404, "source"),
         ("source=e1&destination=10.1.0.99", 404, "destination"),
+        ("source=e1&destination=10.1.0.1", 404, "destination"),
+        ("source=224.0.0.1&destination=e1", 422, "source"),
         ("source=e1&destination=e2&protocol=sctp", 400, "protocol"),
         ("source=e1&destination=e2&protocol=tcp&port=0", 400, "port"),
         ("source=e1&destination=e2&protocol=tcp&port=65536", 400, "port"),

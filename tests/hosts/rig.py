@@ -11,6 +11,8 @@ from daoli.datapath import Datapath, Disconnected
 from daoli.hosts.events import EventHub
 from daoli.hosts.fabric import Fabric
 from daoli.hosts.mirror import Changed
+from daoli.hosts.question import Question
+from daoli.hosts.reports import Explanation
 from daoli.ofproto import (
     FlowMod,
     FlowModCommand,
@@ -52,6 +54,8 @@ class FakeDatapath:
         self.alive = True
         self.deaf = False
         self.ports = ports
+        self.told = 0
+        """Flows that it has told of."""
         self.sent: list[Message] = []
         self.table: dict[Any, FlowMod] = {}
         self.closed_by: Exception | None = None
@@ -83,7 +87,10 @@ class FakeDatapath:
         if not self.alive:
             raise Disconnected(self.peer)
         if isinstance(request, FlowStatsRequest):
-            yield FlowStatsReply(tuple(map(self._stats, self.table.values())))
+            asked, mask = request.cookie, request.cookie_mask
+            found = [flow for flow in self.table.values() if flow.cookie & mask == asked & mask]
+            self.told += len(found)
+            yield FlowStatsReply(tuple(map(self._stats, found)))
         else:
             yield PortDescReply(tuple(self.ports))
 
@@ -171,6 +178,10 @@ class Rig:
                 self.view.put_endpoint(record)
         self.revision += 1
         self.fabric.changed(Changed(self.revision, tuple(hosts), tuple(networks), tuple(endpoints)))
+
+    async def explain(self, source: Endpoint, destination: Endpoint, *traffic: Any, **fields: Any) -> Explanation:
+        """Ask the fabric about two endpoints."""
+        return await self.fabric.explain(Question(source, destination, *traffic, **fields))
 
     def remove(self, *records: Host | Endpoint) -> None:
         for record in records:

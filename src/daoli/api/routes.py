@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Literal
 
 from pydantic import BaseModel, Field, RootModel, ValidationInfo, field_validator
 
 from daoli.api.operation import Answer, Ask, Operation, Query, Reply
+from daoli.hosts.publishing import leading_to
+from daoli.hosts.question import Question
 from daoli.hosts.reports import Explanation, RouteReport
+from daoli.routing.model import Endpoint
 
 
 class RoutesBody(BaseModel):
@@ -22,13 +26,20 @@ class ExplanationBody(RootModel[Explanation]):
 
 
 class ExplainQuery(Query):
-    """A packet to ask about. Endpoints are told by id, by name if only one has it, or by IPv4 address."""
+    """A packet to ask about. Endpoints are told by id, by name if only one has it, or by IPv4 address.
+
+    One end may be an IPv4 address outside all networks.
+    """
 
     source: str
     destination: str
     protocol: Literal["tcp", "udp", "icmp"] | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
     """Destination port."""
+    via: str | None = None
+    """The host by which a source that is outside enters; by default the destination's own."""
+    why_not: bool = False
+    """Whether the smallest change that would allow it is to be told."""
 
     @field_validator("port")
     @classmethod
@@ -45,11 +56,16 @@ async def list_routes(ask: Ask[None, Query]) -> Answer:
 
 
 async def explain(ask: Ask[None, ExplainQuery]) -> Answer:
-    """Say what would happen to a packet between two endpoints, and why; nothing is installed."""
-    query = ask.query
-    source = ask.services.inventory.find_endpoint(query.source, "source")
-    destination = ask.services.inventory.find_endpoint(query.destination, "destination")
-    return Answer(ExplanationBody(ask.services.fabric.explain(source, destination, query.protocol, query.port)))
+    """Say what would happen to a packet between endpoints, or one and the outside, and why; nothing is installed."""
+    query, inventory = ask.query, ask.services.inventory
+    source = inventory.find_end(query.source, "source")
+    destination = inventory.find_end(query.destination, "destination")
+    question = Question(source, destination, query.protocol, query.port, query.via, query.why_not)
+    said = await ask.services.fabric.explain(question)
+    if said.source is None and isinstance(destination, Endpoint) and destination.container is not None:
+        ports = leading_to(inventory.mirror, destination, (query.protocol, query.port))
+        said = replace(said, published=tuple(ports))
+    return Answer(ExplanationBody(said))
 
 
 OPERATIONS = (

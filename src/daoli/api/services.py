@@ -15,6 +15,7 @@ from daoli.hosts.inventory import Inventory
 from daoli.hosts.leases import Leases
 from daoli.hosts.ledger import Ledger
 from daoli.hosts.moves import Moves
+from daoli.hosts.question import Question
 from daoli.hosts.reported import Reported
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.hosts.stored import Record
@@ -50,9 +51,7 @@ class Fabric(Protocol):
         """List live routes with their counters."""
         ...
 
-    def explain(
-        self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
-    ) -> Explanation:
+    async def explain(self, question: Question) -> Explanation:
         """Say what would happen to a packet, and why."""
         ...
 

@@ -40,6 +40,7 @@ class Refused(Exception):
         self.status = status
         self.title = str(problem.get("title") or f"the controller answers {status}")
         self.detail = str(problem.get("detail") or "")
+        self.field = str(problem.get("field") or "")
         self.kind = str(problem.get("type") or "about:blank")
         errors = problem.get("errors")
         self.errors: list[dict[str, Any]] = errors if isinstance(errors, list) else []

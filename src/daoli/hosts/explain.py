@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Container, Iterable
 from typing import Final
 
+from daoli.hosts.names import Resolution, resolution
+from daoli.hosts.obstacles import Obstacle, end_state
+from daoli.hosts.question import Question, judged
 from daoli.hosts.reports import Explanation, PlannedFlow, RuleSaid
 from daoli.ofproto import FlowMod, decode, flow_text
-from daoli.routing.model import Endpoint
-from daoli.routing.packet import ICMP, TCP, UDP
-from daoli.routing.policy import Between, Judgement, Packet, judge
+from daoli.routing.model import ipv4_text
+from daoli.routing.packet import ICMP
+from daoli.routing.policy import Between, Judgement
 from daoli.routing.router import Router
 from daoli.routing.routes import Connection, Route
-from daoli.routing.verdict import obstacle
-from daoli.routing.view import Place
+from daoli.routing.view import End, Place, View
 
-PROTOCOLS: Final[Mapping[str, int]] = MappingProxyType({"tcp": TCP, "udp": UDP, "icmp": ICMP})
 EPHEMERAL: Final = 49152
 """The source port that a planned connection is shown with (RFC 6335, 6)."""
 _ECHO: Final = (8, 0)
@@ -24,52 +24,55 @@ _DEPENDS: Final = Judgement(allowed=False, reason="it depends on protocol and po
 
 
 def explain(
-    router: Router, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
+    router: Router, question: Question, a: End, b: End, obstacles: Iterable[Obstacle], settled: Container[int]
 ) -> Explanation:
-    """Say what would happen to the first packet of a conversation, by the functions that decide and install."""
-    a, b = router.view.place_of(source.id), router.view.place_of(destination.id)
-    between = router.view.policy.between(a, b)
-    number = PROTOCOLS[protocol] if protocol else None
-    judgement = _judged(between, number, port)
-    problem = obstacle(a, b)
-    connection = None if between.whole is not None or number is None else _connection(number, port)
+    """Say what would happen to the first packet of a conversation, by the functions that decide and install.
+
+    `a` and `b` are the question's ends, `obstacles` what is between them, `settled` the datapaths that are in order.
+    """
+    between, number = router.view.policy.between(a, b), question.number
+    judgement = judged(between, number, question.port) or _DEPENDS
+    problems = tuple(obstacle.said for obstacle in obstacles)
+    pair = between.whole is not None and not _enters_elsewhere(a, b)
     live = router.routes.find(a.ipv4 + b.ipv4)
     flows: tuple[PlannedFlow, ...] = ()
-    if judgement.allowed and not problem and (connection is not None or between.whole is not None):
+    if judgement.allowed and not problems and (pair or number is not None):
+        connection = None if pair or number is None else _connection(between, number, question.port)
         flows = _planned(router, a, b, judgement, connection)
     return Explanation(
-        source=source.id,
-        destination=destination.id,
-        protocol=protocol,
-        port=port,
+        source=a.endpoint.id if a.endpoint else None,
+        destination=b.endpoint.id if b.endpoint else None,
+        protocol=question.protocol,
+        port=question.port,
         allowed=judgement.allowed,
-        deliverable=judgement.allowed and not problem,
+        deliverable=judgement.allowed and not problems,
         reason=judgement.reason,
         rule=judgement.rule,
         overridden=judgement.overridden,
-        rules=_said(between, number, port),
+        rules=_said(between, number, question.port),
         default=between.forth.default.reason,
-        granularity="pair" if between.whole is not None else "connection",
-        problems=(problem,) if problem else (),
-        path=(source.host,) if source.host == destination.host else (source.host, destination.host),
+        granularity="pair" if pair else "connection",
+        problems=problems,
+        path=tuple(dict.fromkeys((a.switch.host.name, b.switch.host.name))),
         flows=flows,
         live_route=live.id if live else None,
+        source_address=ipv4_text(a.ipv4),
+        destination_address=ipv4_text(b.ipv4),
+        source_end=end_state(a, settled),
+        destination_end=end_state(b, settled),
+        names=_names(router.view, a, b),
     )
 
 
-def _judged(between: Between, protocol: int | None, port: int | None) -> Judgement:
-    if between.whole is not None:
-        return between.whole
-    forth = between.forth
-    if protocol is None:
-        return forth.judge(-1, None) if forth.uniform is not None else _DEPENDS
-    if (
-        port is None
-        and protocol in (TCP, UDP)
-        and any(rule.ports and rule.protocol == protocol for rule in forth.rules)
-    ):
-        return _DEPENDS
-    return judge(between, Packet(protocol, None, port))
+def _enters_elsewhere(a: End, b: End) -> bool:
+    """Tell whether something enters by another host than the destination's: answers have to find back there."""
+    return a.endpoint is None and a.switch is not b.switch
+
+
+def _names(view: View, a: End, b: End) -> Resolution | None:
+    if not isinstance(a, Place) or not isinstance(b, Place) or a is b:
+        return None
+    return resolution(a.endpoint, b.endpoint, view.endpoints.values(), answered=a.switch.names is not None)
 
 
 def _said(between: Between, protocol: int | None, port: int | None) -> tuple[RuleSaid, ...]:
@@ -86,14 +89,14 @@ def _said(between: Between, protocol: int | None, port: int | None) -> tuple[Rul
     )
 
 
-def _connection(protocol: int, port: int | None) -> Connection:
+def _connection(between: Between, protocol: int, port: int | None) -> Connection:
     if protocol == ICMP:
-        return Connection(ICMP, *_ECHO)
+        return Connection(ICMP) if between.whole is not None else Connection(ICMP, *_ECHO)
     return Connection(protocol, EPHEMERAL, port or 0)
 
 
 def _planned(
-    router: Router, a: Place, b: Place, judgement: Judgement, connection: Connection | None
+    router: Router, a: End, b: End, judgement: Judgement, connection: Connection | None
 ) -> tuple[PlannedFlow, ...]:
     route = Route(0, a, b, judgement, 0.0, connection)
     router.limit(route)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any, Final
 
@@ -23,10 +24,13 @@ from daoli.hosts.herald import Herald
 from daoli.hosts.ledger import Ledger
 from daoli.hosts.live import LiveRoutes, unhurried
 from daoli.hosts.mirror import Changed
+from daoli.hosts.obstacles import obstacles
+from daoli.hosts.question import Question, ends
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.hosts.ruling import tried
 from daoli.hosts.stored import Record
 from daoli.hosts.trace import Trace, Tracer
+from daoli.hosts.why_not import why_not
 from daoli.ofproto import (
     Error,
     FlowRemoved,
@@ -34,9 +38,11 @@ from daoli.ofproto import (
     FlowStatsRequest,
     PacketIn,
     Port,
+    PortConfig,
     PortDescReply,
     PortDescRequest,
     PortReason,
+    PortState,
     PortStatus,
     SetAsync,
 )
@@ -487,11 +493,15 @@ class Fabric:
             cut = self.router.obsolete(self.router.affected(*concern))
         return CutReport(tuple(map(self._live.report, cut)))
 
-    def explain(
-        self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
-    ) -> Explanation:
-        """Say what would happen to a packet, and why; nothing is installed."""
-        return explain(self.router, source, destination, protocol, port)
+    async def explain(self, question: Question) -> Explanation:
+        """Say what would happen to a packet, and why, and what is live; nothing is installed."""
+        a, b = ends(self.view, question)
+        found = obstacles(a, b, self._settled)
+        said = explain(self.router, question, a, b, found, self._settled)
+        if question.why_not:
+            said = replace(said, why_not=why_not(self.view, question, a, b, found))
+        routes, total = await self._live.between(a, b, question.number, question.port)
+        return replace(said, routes=tuple(routes), routes_total=total)
 
     async def trace(
         self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
@@ -511,4 +521,5 @@ def _same_table(was: Host, now: Host) -> bool:
 
 
 def _port_info(port: Port) -> PortInfo:
-    return PortInfo(port.port_no, port.name, port.hw_addr)
+    down = port.state & PortState.LINK_DOWN or port.config & PortConfig.PORT_DOWN
+    return PortInfo(port.port_no, port.name, port.hw_addr, up=not down)

@@ -11,19 +11,31 @@ import structlog
 
 from daoli.datapath.datapath import Datapath
 from daoli.datapath.errors import DatapathError
-from daoli.hosts.reports import RouteReport
+from daoli.hosts.reports import HostCounts, LiveRoute, RouteReport
 from daoli.ofproto import FlowStatsReply, FlowStatsRequest
 from daoli.routing.model import dpid_text, ipv4_text
 from daoli.routing.packet import PROTOCOLS, TCP, UDP
-from daoli.routing.pipeline import CONNECTION_COOKIE, KIND_MASK, PAIR_COOKIE, Cookie
+from daoli.routing.pipeline import (
+    CONNECTION_COOKIE,
+    COOKIE_ALL,
+    KIND_MASK,
+    PAIR_COOKIE,
+    Cookie,
+    connection_cookie,
+    pair_cookie,
+)
 from daoli.routing.router import Router
 from daoli.routing.routes import Route
-from daoli.routing.view import End
+from daoli.routing.view import End, Switch
 
 log = structlog.get_logger(__name__)
 
 COUNT_TIMEOUT: Final = 5.0
 """Seconds that a datapath has to tell its counters."""
+LIVE_TIMEOUT: Final = 2.0
+"""Seconds that a host has to tell the counters of the routes that are explained."""
+SHOWN: Final = 16
+"""Live routes that an explanation shows."""
 AT_ONCE: Final = 64
 """Flows that are compared, or routes that are reported, in one turn of the loop: 3 ms of them."""
 
@@ -71,6 +83,37 @@ class LiveRoutes:
         except (DatapathError, TimeoutError) as error:
             log.warning("counters_missing", dpid=dpid_text(dpid), error=str(error) or "no answer in time")
 
+    async def between(self, a: End, b: End, protocol: int | None, port: int | None) -> tuple[list[LiveRoute], int]:
+        """Tell the live routes of two ends with what both hosts count, the newest first, and how many there are.
+
+        With a protocol, and a port of `b`, those that carry it. Only the flows of what is told are asked for.
+        """
+        endpoint = a.endpoint or b.endpoint
+        pairs = (a.ipv4 + b.ipv4, b.ipv4 + a.ipv4)
+        known = self._router.routes.of_endpoint(endpoint.id) if endpoint is not None else []
+        found = [route for route in known if route.pair in pairs and _carries(route, b, protocol, port)]
+        shown = sorted(found, key=lambda route: (-route.opened, route.id))[:SHOWN]
+        reports = [self.report(route) for route in shown]
+        hosts = dict.fromkeys(end.switch for route in shown for end in route.ends())
+        told = await asyncio.gather(*(self._told(switch.dpid, switch.host.name, shown) for switch in hosts))
+        counts = dict(zip(hosts, told, strict=True))
+        return [_joined(route, report, counts) for route, report in zip(shown, reports, strict=True)], len(found)
+
+    async def _told(self, dpid: int, host: str, routes: Iterable[Route]) -> dict[int, HostCounts]:
+        """Read what one host counts of some routes, by route id; what it does not tell in time is told so."""
+        counts: dict[int, HostCounts] = {}
+        problem = f"host {host} is not connected"
+        if (datapath := self._datapaths.get(dpid)) is not None:
+            problem = f"host {host} did not answer in time"
+            try:
+                async with asyncio.timeout(LIVE_TIMEOUT):
+                    for route in routes:
+                        if dpid in route.dpids():
+                            counts[route.id] = await _counted(datapath, host, route)
+            except (DatapathError, TimeoutError) as error:
+                log.warning("counters_missing", dpid=dpid_text(dpid), error=str(error) or "no answer in time")
+        return {route.id: counts.get(route.id) or HostCounts(host, problem=problem) for route in routes}
+
     def report(self, route: Route) -> RouteReport:
         """Say what a route is, without counters."""
         source, destination, connection = route.source, route.destination, route.connection
@@ -92,6 +135,47 @@ class LiveRoutes:
             source_port=connection.source_port if has_ports and connection else None,
             destination_port=connection.destination_port if has_ports and connection else None,
         )
+
+
+def _carries(route: Route, b: End, protocol: int | None, port: int | None) -> bool:
+    """Tell whether a route is for a protocol and a port of one of its ends."""
+    connection = route.connection
+    if connection is None or protocol is None:
+        return True
+    own = connection.destination_port if route.destination.ipv4 == b.ipv4 else connection.source_port
+    return connection.protocol == protocol and (port is None or own == port)
+
+
+async def _counted(datapath: Datapath, host: str, route: Route) -> HostCounts:
+    """Read the counters of a route's flows on one host, and of no others."""
+    build = pair_cookie if route.connection is None else connection_cookie
+    request = FlowStatsRequest(cookie=build(route.generation, route.id), cookie_mask=COOKIE_ALL)
+    parts = datapath.multipart(request, FlowStatsReply, timeout=LIVE_TIMEOUT)
+    flows = {flow.match.get("ipv4_src"): flow async for part in parts for flow in part.flows}
+    forth, back = flows.get(route.source.ipv4), flows.get(route.destination.ipv4)
+    missing = [end.ipv4 for end, flow in zip(route.ends(), (forth, back), strict=True) if flow is None]
+    problem = f"host {host} has no flow of what comes from {' and '.join(map(ipv4_text, missing))}" if missing else None
+    return HostCounts(
+        host,
+        packets=forth.packet_count if forth else None,
+        bytes=forth.byte_count if forth else None,
+        packets_back=back.packet_count if back else None,
+        bytes_back=back.byte_count if back else None,
+        problem=problem,
+    )
+
+
+def _joined(route: Route, report: RouteReport, counts: Mapping[Switch, Mapping[int, HostCounts]]) -> LiveRoute:
+    """Put a route and its counters together; its own are those that left each side's host."""
+    here, there = (counts[end.switch][route.id] for end in route.ends())
+    own = replace(
+        report,
+        packets=here.packets,
+        bytes=here.bytes,
+        packets_back=there.packets_back,
+        bytes_back=there.bytes_back,
+    )
+    return LiveRoute(own, (here,) if here is there else (here, there))
 
 
 async def unhurried(items: Iterable[T]) -> AsyncIterator[T]:
