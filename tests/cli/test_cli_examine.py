@@ -7,7 +7,18 @@ from collections.abc import Iterable
 import pytest
 from tests.cli.fake import endpoint, host, move, publication
 
-from daoli.cli.examine import Finding, clock, datapaths, endpoints, examined, hosts, moves, publications
+from daoli.cli.examine import (
+    Finding,
+    clock,
+    datapaths,
+    endpoints,
+    examined,
+    hosts,
+    ledger,
+    moves,
+    publications,
+    refused,
+)
 
 
 def wrong(findings: Iterable[Finding]) -> list[str]:
@@ -33,6 +44,8 @@ def test_all_well() -> None:
         "endpoints",
         "published ports",
         "moves",
+        "refused",
+        "ledger",
     ]
 
 
@@ -87,3 +100,23 @@ def test_publications_not_in_place() -> None:
 def test_clock(skew: float | None, texts: list[str]) -> None:
     """Clocks may differ by five seconds."""
     assert wrong(clock(skew)) == texts
+
+
+def test_refused() -> None:
+    """Who is refused is told with its host, and how often and when."""
+    knock = {"address": "192.0.2.1", "host": "h1", "count": 3, "last_seconds": 4.2, "reason": "the token is wrong"}
+    assert wrong(refused({"refused": [knock, knock | {"host": None, "count": 1}]})) == [
+        "h1 (192.0.2.1) was refused 3 times, the last 4s ago: the token is wrong",
+        "192.0.2.1 was refused 1 time, the last 4s ago: the token is wrong",
+    ]
+
+
+def test_ledger() -> None:
+    """A file that cannot be written, or that lacks entries, is told."""
+    state = {"written": 5, "dropped": 1, "problem": "/var/log/l: No space left on device"}
+    assert wrong(ledger({"ledger": state})) == [
+        "the ledger's file cannot be written: /var/log/l: No space left on device; it lacks 1 entry"
+    ]
+    assert wrong(ledger({"ledger": state | {"problem": None, "dropped": 2}})) == [
+        "the ledger's file lacks 2 entries, which could not be written"
+    ]

@@ -14,6 +14,10 @@ CONTROLLER = {
     "hosts": 2,
     "networks": 1,
     "endpoints": 5,
+    "refused": [
+        {"address": "192.0.2.2", "host": "h2", "count": 3, "last_seconds": 4.0, "reason": "the token is wrong"}
+    ],
+    "ledger": {"written": 5, "dropped": 2, "problem": None},
 }
 
 
@@ -43,6 +47,8 @@ def test_status(api: FakeApi, run: Run) -> None:
         "Moves:        1 under way\n"
         "Problem:      h2: no datapath\n"
         "Problem:      datapath 00000000000000ff at 192.0.2.9:5 is no host\n"
+        "Problem:      h2 (192.0.2.2) was refused 3 times, the last 4s ago: the token is wrong\n"
+        "Problem:      the ledger's file lacks 2 entries, which could not be written\n"
     )
 
 

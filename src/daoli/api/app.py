@@ -31,6 +31,7 @@ from daoli.api import (
 from daoli.api.guard import guard
 from daoli.api.operation import Operation
 from daoli.api.problems import problems
+from daoli.api.refusals import Refusals
 from daoli.api.services import SERVICES, Fabric, Services
 from daoli.hosts.events import EventHub
 from daoli.hosts.feed import Feed
@@ -81,7 +82,8 @@ def make_app(
 ) -> web.Application:
     """Make the application; with a token it asks for it. `kept` is the ledger that it shows."""
     open_paths = {operation.path for operation in OPERATIONS if operation.open}
-    app = web.Application(middlewares=[problems, guard(token, open_paths)], client_max_size=BODY_LIMIT)
+    refusals = Refusals()
+    app = web.Application(middlewares=[problems, guard(token, open_paths, refusals)], client_max_size=BODY_LIMIT)
     app[SERVICES] = Services(
         inventory=inventory,
         fabric=fabric,
@@ -90,11 +92,12 @@ def make_app(
         leases=Leases(inventory),
         ledger=kept or Ledger(kept=0),
         moves=Moves(inventory),
+        refusals=refusals,
         reported=Reported(inventory, hub),
         token=token,
         version=version,
         openflow_port=openflow_port,
-        registry=metrics.make_registry(inventory, fabric, version),
+        registry=metrics.make_registry(inventory, fabric, refusals, version),
         description=description.Description(OPERATIONS, version, token=token is not None),
     )
     app[events.STREAMS] = set()

@@ -17,29 +17,31 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from daoli.api.problems import Problem
+from daoli.api.refusals import Refusals
 
 READ_ONLY: Final = {"GET", "HEAD"}
 
 
-def guard(token: str | None, open_paths: Collection[str]) -> Middleware:
-    """Make the middleware that lets requests pass, those for `open_paths` always."""
+def guard(token: str | None, open_paths: Collection[str], refusals: Refusals) -> Middleware:
+    """Make the middleware that lets requests pass, those for `open_paths` always; `refusals` counts the others."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in open_paths:
             if token is not None:
-                _check_token(request, token)
+                _check_token(request, token, refusals)
             _check_page(request, named=token is not None)
         return await handler(request)
 
     return check
 
 
-def _check_token(request: web.Request, token: str) -> None:
+def _check_token(request: web.Request, token: str, refusals: Refusals) -> None:
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     right = hmac.compare_digest(given.strip().encode(errors="surrogateescape"), token.encode())
     if scheme.lower() != "bearer" or not right:
         detail = "the token is wrong" if given else "send the header Authorization: Bearer and the token"
+        refusals.note(request.remote or "unix", detail)
         headers = {"WWW-Authenticate": 'Bearer realm="daoli"'}
         raise Problem(HTTPStatus.UNAUTHORIZED, "unauthorized", detail, headers=headers)
 

@@ -14,11 +14,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from daoli.api.operation import Ask, Operation, Query, Reply
+from daoli.api.refusals import Refusals
 from daoli.api.services import Fabric
 from daoli.hosts.inventory import Inventory
 
 PREFIX: Final = "daoli_"
 HELP: Final = {
+    "api_refused_total": "Requests to the API without the right token, by address; of the last addresses only.",
     "build_info": "The version that runs.",
     "endpoints": "Endpoints in the inventory.",
     "hosts": "Registered hosts.",
@@ -45,9 +47,10 @@ _NAME: Final = re.compile(r"(?P<name>[a-z_]+)(?:\{(?P<label>[a-z_]+)=(?P<value>.
 class DaoliCollector(Collector):
     """Reads the figures when Prometheus asks."""
 
-    def __init__(self, inventory: Inventory, fabric: Fabric, version: str) -> None:
+    def __init__(self, inventory: Inventory, fabric: Fabric, refusals: Refusals, version: str) -> None:
         self._inventory = inventory
         self._fabric = fabric
+        self._refusals = refusals
         self._version = version
 
     def collect(self) -> Iterator[Metric]:
@@ -55,7 +58,7 @@ class DaoliCollector(Collector):
         build = GaugeMetricFamily(f"{PREFIX}build_info", HELP["build_info"], labels=["version"])
         build.add_metric([self._version], 1)
         yield build
-        yield from _families(CounterMetricFamily, self._fabric.counters)
+        yield from _families(CounterMetricFamily, {**self._refusals.counters, **self._fabric.counters})
         yield from _families(GaugeMetricFamily, {**self._own(), **self._fabric.gauges()})
 
     def _own(self) -> dict[str, float]:
@@ -87,10 +90,10 @@ def _families(
     return iter(families.values())
 
 
-def make_registry(inventory: Inventory, fabric: Fabric, version: str) -> CollectorRegistry:
+def make_registry(inventory: Inventory, fabric: Fabric, refusals: Refusals, version: str) -> CollectorRegistry:
     """Make a registry of this application alone."""
     registry = CollectorRegistry()
-    registry.register(DaoliCollector(inventory, fabric, version))
+    registry.register(DaoliCollector(inventory, fabric, refusals, version))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

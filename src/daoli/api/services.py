@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from daoli.api.refusals import Refusals
 from daoli.hosts.events import EventHub
 from daoli.hosts.feed import Feed
 from daoli.hosts.inventory import Inventory
@@ -90,6 +91,7 @@ class Services:
     leases: Leases
     ledger: Ledger
     moves: Moves
+    refusals: Refusals
     reported: Reported
     token: str | None
     version: str

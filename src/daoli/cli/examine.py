@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from daoli.cli.following import OVER
-from daoli.cli.output import count
+from daoli.cli.output import count, duration
 from daoli.cli.publish import leads_to, problems, published_at
 
 LARGEST_SKEW: Final = 5.0
@@ -36,6 +36,38 @@ def hosts(found: Items) -> Iterator[Finding]:
         yield Finding("hosts", f"{name}: {text}", f"daolictl host show {name}, and daoli doctor on that host")
     if not away and not troubled:
         yield Finding("hosts", f"{count(len(found), 'host')}, all connected")
+
+
+def refused(controller: dict[str, Any]) -> Iterator[Finding]:
+    """Tell who was not let in lately; a controller of old does not say."""
+    knocks = controller.get("refused", ())
+    for knock in knocks:
+        who = f"{knock['host']} ({knock['address']})" if knock["host"] else knock["address"]
+        last = duration(knock["last_seconds"])
+        yield Finding(
+            "refused",
+            f"{who} was refused {count(knock['count'], 'time')}, the last {last} ago: {knock['reason']}",
+            "give the agent there the controller's token: --token-file, and daoli doctor on that host",
+        )
+    if not knocks:
+        yield Finding("refused", "nobody lately")
+
+
+def ledger(controller: dict[str, Any]) -> Iterator[Finding]:
+    """Tell whether the ledger's file has all that it should have; a controller of old does not say."""
+    state = controller.get("ledger") or {"dropped": 0, "problem": None}
+    if state["problem"]:
+        text = f"the ledger's file cannot be written: {state['problem']}; it lacks {_entries(state)}"
+        yield Finding("ledger", text, "make room, or let the controller write there")
+    elif state["dropped"]:
+        remedy = "see its lines of kind dropped for when; a faster disk, or ledger = memory"
+        yield Finding("ledger", f"the ledger's file lacks {_entries(state)}, which could not be written", remedy)
+    else:
+        yield Finding("ledger", "nothing is missing")
+
+
+def _entries(state: dict[str, Any]) -> str:
+    return f"{state['dropped']} {'entry' if state['dropped'] == 1 else 'entries'}"
 
 
 def datapaths(unregistered: Items) -> Iterator[Finding]:
@@ -119,3 +151,5 @@ def examined(told: dict[str, Any], skew: float | None, now: float) -> Iterable[F
     yield from endpoints(told["endpoints"], told["hosts"])
     yield from publications(told["publications"], told["endpoints"])
     yield from moves(told["moves"], now)
+    yield from refused(told)
+    yield from ledger(told)

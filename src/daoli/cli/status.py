@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from daoli.cli.client import Client, Refused
+from daoli.cli.examine import ledger, refused
 from daoli.cli.following import OVER
 from daoli.cli.output import count, plain
 from daoli.cli.session import Session
@@ -61,5 +62,6 @@ def sentences(found: dict[str, Any], url: str) -> list[str]:
     ]
     problems = [f"{host['name']}: {problem}" for host in hosts for problem in host["status"]["problems"]]
     problems += [f"datapath {datapath['dpid']} at {datapath['peer']} is no host" for datapath in found["unregistered"]]
+    problems += [finding.text for finding in (*refused(controller), *ledger(controller)) if finding.remedy]
     lines += [["Problem:", problem] for problem in problems]
     return plain(lines)

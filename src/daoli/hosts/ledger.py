@@ -58,6 +58,8 @@ class Ledger:
         self.dropped = 0
         """Notes that the file will not have."""
         self.written = 0
+        self.problem: str | None = None
+        """Why the file cannot be written now."""
         self.news = asyncio.Event()
         """Set when notes wait for the file."""
         self._limit = waiting

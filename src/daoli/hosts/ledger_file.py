@@ -83,6 +83,7 @@ class LedgerFile:
             await asyncio.to_thread(self._append, b"".join(lines))
         except OSError as error:
             self._ledger.dropped += count
+            self._ledger.problem = f"{self._path}: {error.strerror or error}"
             if not self._failed:
                 log.error("ledger_not_written", file=str(self._path), error=str(error))  # noqa: TRY400 - it says all
             self._failed = True
@@ -90,6 +91,7 @@ class LedgerFile:
             self._ledger.written += count
             self._told = dropped
             self._failed = False
+            self._ledger.problem = None
 
     def _append(self, data: bytes) -> None:
         if self._size and self._file.tell() and self._file.tell() + len(data) > self._size:
