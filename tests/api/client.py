@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from json import loads as json_loads
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from daoli.api import make_app
 from daoli.api.app import OPERATIONS
 from daoli.api.problems import MEDIA_TYPE, ProblemBody
 from daoli.hosts.events import EventHub
+from daoli.hosts.inquiries import Inquiries
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.question import Question
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
@@ -54,6 +56,7 @@ class FakeFabric:
         self.cuts: dict[int, CutReport] = {}
         self.tried: list[set[str]] = []
         self.explained: list[Question] = []
+        self.inquiries = Inquiries()
 
     def gauges(self) -> Mapping[str, float]:
         """Give what the test measured."""
@@ -98,11 +101,16 @@ class FakeFabric:
         return self.cuts.get(0, CutReport())
 
     async def trace(
-        self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
+        self,
+        source: Endpoint,
+        destination: Endpoint | IPv4Address,
+        protocol: str | None = None,
+        port: int | None = None,
     ) -> Trace:
         """Lose everything."""
-        step = Step("h1", f"{source.id} {destination.id} {protocol} {port}")
-        return Trace(source.id, destination.id, protocol or "icmp", port, False, "lost", "h1", (step,))
+        to = str(destination) if isinstance(destination, IPv4Address) else destination.id
+        step = Step("h1", f"{source.id} {to} {protocol} {port}")
+        return Trace(source.id, to, protocol or "icmp", port, False, "lost", "h1", (step,))
 
     async def confirmed(self, revision: int) -> CutReport:
         """Give what the test cut at this revision."""

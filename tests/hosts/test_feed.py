@@ -48,6 +48,16 @@ async def test_sign_of_life(inventory: Inventory) -> None:
         assert await line(reader) == {"revision": inventory.revision}
 
 
+async def test_notes(inventory: Inventory) -> None:
+    """A note goes to those who read now, and is not in the copy of those who come later."""
+    feed = Feed(inventory)
+    async with feed.read(no_cut) as reader:
+        await line(reader)
+        feed.tell({"inquiry": {"id": "1"}})
+        assert await line(reader) == {"revision": inventory.revision, "inquiry": {"id": "1"}}
+    assert b"inquiry" not in feed.snapshot()
+
+
 async def test_cut_off(inventory: Inventory) -> None:
     """A reader for whom too much waits is cut off; another, who reads, is not."""
     cuts: list[str] = []

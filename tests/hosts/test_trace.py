@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import Any, cast
 
 import pytest
-from tests.hosts.rig import NO_BUFFER, FakeDatapath, Rig
+from tests.hosts.rig import NO_BUFFER, FakeDatapath, Rig, port
 
 from daoli.datapath import Datapath, Disconnected
+from daoli.hosts import inquiries
+from daoli.hosts.inquiry import Inquiry, Passed, Word
 from daoli.hosts.trace import Trace, Tracer
-from daoli.ofproto import FlowStatsRequest, Message, PacketOut, PortNo, PortState
+from daoli.ofproto import FlowStatsRequest, Match, Message, Output, PacketOut, PortNo, PortState
 from daoli.ofproto.shapes import Punt
+from daoli.routing.packet import ICMP
+from daoli.routing.probe import build_probe
+from daoli.routing.view import Outside
+
+OUT = bytes((198, 51, 100, 7))
+LOCAL_MAC = bytes.fromhex("02ee00000001")
+WATCHING = Word(outcome="watching")
+ACCEPT = Passed(family="ip", table="filter", chain="FORWARD", rule="accept", verdict="accept")
+DROP = Passed(family="ip", table="filter", chain="FORWARD", verdict="drop")
 
 
 class Wire:
@@ -59,6 +71,30 @@ class Wire:
         else:
             punt = Punt(0, NO_BUFFER, len(data), 0, 0, 0, in_port, data)
             self.rig.fabric.received(cast("Datapath", datapath), punt)
+
+
+def open_gateway(rig: Rig) -> None:
+    """Have host h1 lead outside."""
+    rig.hosts[1] = replace(rig.hosts[1], gateway=True)
+    rig.datapaths[1].ports.append(port(PortNo.LOCAL, "daoli", LOCAL_MAC))
+
+
+def answer(rig: Rig, *words: Word) -> list[Inquiry]:
+    """Have host h1's agent say this to each inquiry; give the notes that it gets."""
+    notes: list[Inquiry] = []
+
+    def hear(note: dict[str, Any]) -> None:
+        notes.append(Inquiry.model_validate(note["inquiry"]))
+        for word in words if notes[-1].packet else ():
+            rig.fabric.inquiries.take("h1", notes[-1].id, word)
+
+    rig.fabric.inquiries.subscribe(hear)
+    return notes
+
+
+async def outside(rig: Rig, *packet: Any) -> Trace:
+    """Send a probe to the outside."""
+    return await rig.fabric.trace(rig.endpoints[1], IPv4Address("198.51.100.7"), *packet)
 
 
 async def trace(rig: Rig, source: int = 1, destination: int = 2, *packet: Any) -> Trace:
@@ -198,3 +234,80 @@ async def test_a_host_that_does_not_answer(rig: Rig) -> None:
     rig.datapaths[1].multipart = gone  # type: ignore[method-assign]
     found = await trace(rig)
     assert (found.arrived, found.reason) == (None, "a host did not answer: gone")
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize(
+    ("word", "arrived", "stopped_at"),
+    [
+        (Word(outcome="left", interface="eth0", passed=(ACCEPT,)), True, None),
+        (Word(outcome="dropped", passed=(ACCEPT, DROP)), False, "h1"),
+        (Word(outcome="failed", detail="no nft here"), None, "h1"),
+    ],
+)
+async def test_outside(rig: Rig, live: bool, word: Word, arrived: bool | None, stopped_at: str | None) -> None:
+    """What goes outside ends in the host's stack, and the host's agent says how; it was watching before it came."""
+    open_gateway(rig)
+    await rig.ready()
+    if live:
+        to_outside = build_probe(rig.view.place_of("e1"), Outside(rig.view.switches[1], OUT, OUT), ICMP, 9, bytes(8))
+        punt = Punt(0, NO_BUFFER, len(to_outside), 0, 0, 0, 11, to_outside)
+        rig.fabric.received(cast("Datapath", rig.datapaths[1]), punt)
+        assert rig.datapaths[1].live
+    Wire(rig)
+    notes = answer(rig, WATCHING, word)
+    found = await outside(rig)
+    assert (found.arrived, found.stopped_at, found.destination) == (arrived, stopped_at, "198.51.100.7")
+    assert said(found)[2] == ("h1", "given to host")
+    assert bool(found.steps[1].flow) is live
+    tables = [(step.table, step.chain, step.rule) for step in found.steps[3:]]
+    assert tables == [("ip filter", "FORWARD", passed.rule) for passed in word.passed]
+    assert [note.packet is not None for note in notes] == [True]
+    sent = [out for out in rig.datapaths[1].emitted if out.actions == (Output(PortNo.LOCAL),)]
+    assert [out.data[:6] for out in sent[live:]] == ([] if live else [LOCAL_MAC])
+
+
+async def test_outside_without_an_agent(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for an agent that is away, and what its host did is not known."""
+    monkeypatch.setattr(inquiries.Asked.watching, "__defaults__", (0.0,))
+    open_gateway(rig)
+    await rig.ready()
+    Wire(rig)
+    found = await outside(rig, "udp", 53)
+    assert (found.arrived, found.stopped_at) == (None, "h1")
+    assert found.reason == "host h1's agent does not answer: what its firewall did is not known"
+
+
+async def test_outside_is_refused(rig: Rig) -> None:
+    """What does not come to the host's stack needs no agent, which hears that it is over."""
+    await rig.ready()
+    Wire(rig)
+    notes = answer(rig, WATCHING)
+    found = await outside(rig)
+    assert (found.arrived, found.reason) == (False, "unknown network: no network holds this address")
+    assert [note.packet is not None for note in notes] == [True, False]
+
+
+async def test_outside_by_another_host(rig: Rig) -> None:
+    """What goes back to a host by which a conversation came in is not said to have come to this host's stack."""
+    open_gateway(rig)
+    await rig.ready()
+    Wire(rig)
+    answer(rig, WATCHING)
+    rig.punt(1, 2)
+    flow = next(flow for flow in rig.datapaths[1].live if flow.match.get("in_port") == (11).to_bytes(4, "big"))
+    fields = {one.name: one.value for one in flow.match} | {"ipv4_dst": OUT}
+    rig.datapaths[1].table["moved"] = replace(flow, match=Match(**fields))
+    found = await outside(rig)
+    assert (found.arrived, found.stopped_at) == (None, "h1")
+    assert "came in by another host" in found.reason
+
+
+async def test_outside_without_local(rig: Rig) -> None:
+    """A bridge without LOCAL is said to have none."""
+    open_gateway(rig)
+    await rig.ready()
+    Wire(rig)
+    answer(rig, WATCHING)
+    rig.view.remove_port(1, "daoli", PortNo.LOCAL)
+    assert (await outside(rig)).reason == "unreachable: port LOCAL is not on host h1"

@@ -10,8 +10,8 @@ import pytest
 from daoli.ofproto import Match
 from daoli.routing.model import ROUTER_MAC, Endpoint, Host, Network
 from daoli.routing.packet import ICMP, TCP, UDP, checksum, parse, ports
-from daoli.routing.probe import SOURCE_PORT, build_probe, may_take
-from daoli.routing.view import Place, Switch
+from daoli.routing.probe import OUTSIDE_TTL, SOURCE_PORT, build_probe, may_take, token_at
+from daoli.routing.view import Outside, Place, Switch
 
 NETWORK = Network("n", IPv4Network("10.1.0.0/24"), bytes((10, 1, 0, 1)))
 A, B = (
@@ -22,7 +22,9 @@ A, B = (
     )
     for n in (2, 3)
 )
-TOKEN = b"daoli trace 12345678"
+TOKEN = b"12345678"
+SAYS = b"daoli trace " + TOKEN
+OUTSIDE = Outside(A.switch, bytes((198, 51, 100, 7)), NETWORK.gateway)
 
 
 @pytest.mark.parametrize(("protocol", "length"), [(TCP, 20), (UDP, 8), (ICMP, 8)])
@@ -33,8 +35,9 @@ def test_probe(protocol: int, length: int) -> None:
     assert frame is not None
     assert (frame.eth_src, frame.eth_dst, frame.proto, frame.total_len) == (A.mac, ROUTER_MAC, protocol, len(data) - 14)
     assert checksum(data[14:34]) == 0
-    assert data.endswith(TOKEN)
-    assert len(data) == 34 + length + len(TOKEN)
+    assert data.endswith(SAYS)
+    assert len(data) == 34 + length + len(SAYS)
+    assert data[34 + token_at(protocol) :] == TOKEN
     if protocol != ICMP:
         assert ports(data, frame) == (SOURCE_PORT, 80)
     body = data[34:]
@@ -42,6 +45,18 @@ def test_probe(protocol: int, length: int) -> None:
     assert checksum(pseudo + body) != 0
     at = {TCP: 16, UDP: 6, ICMP: 2}[protocol]
     assert body[at : at + 2] != bytes(2)
+
+
+@pytest.mark.parametrize("protocol", [TCP, UDP, ICMP])
+def test_outside(protocol: int) -> None:
+    """What goes outside is right in all, or no NAT would take it for real, and has hops for bridge, host and wire."""
+    data = build_probe(A, OUTSIDE, protocol, 80, TOKEN)
+    frame = parse(data)
+    assert frame is not None
+    assert (frame.ttl, frame.ipv4_dst, data[-8:]) == (OUTSIDE_TTL, OUTSIDE.ipv4, TOKEN)
+    body = data[34:]
+    pseudo = b"" if protocol == ICMP else A.ipv4 + OUTSIDE.ipv4 + bytes((0, protocol)) + len(body).to_bytes(2, "big")
+    assert checksum(pseudo + body) == 0
 
 
 PAIR: dict[str, Any] = {"eth_type": 0x800, "ipv4_src": A.ipv4, "ipv4_dst": B.ipv4, "in_port": 5}

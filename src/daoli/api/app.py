@@ -15,6 +15,7 @@ from daoli.api import (
     groups,
     health,
     hosts,
+    inquiries,
     leases,
     ledger,
     metrics,
@@ -58,6 +59,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *leases.OPERATIONS,
     *publications.OPERATIONS,
     *reported.OPERATIONS,
+    *inquiries.OPERATIONS,
     *moves.OPERATIONS,
     *routes.OPERATIONS,
     *trace.OPERATIONS,
@@ -84,11 +86,13 @@ def make_app(
     open_paths = {operation.path for operation in OPERATIONS if operation.open}
     refusals = Refusals()
     app = web.Application(middlewares=[problems, guard(token, open_paths, refusals)], client_max_size=BODY_LIMIT)
+    feed = Feed(inventory)
+    fabric.inquiries.subscribe(feed.tell)
     app[SERVICES] = Services(
         inventory=inventory,
         fabric=fabric,
         events=hub,
-        feed=Feed(inventory),
+        feed=feed,
         leases=Leases(inventory),
         ledger=kept or Ledger(kept=0),
         moves=Moves(inventory),

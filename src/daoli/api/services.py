@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from daoli.api.refusals import Refusals
 from daoli.hosts.events import EventHub
 from daoli.hosts.feed import Feed
+from daoli.hosts.inquiries import Inquiries
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.leases import Leases
 from daoli.hosts.ledger import Ledger
@@ -60,10 +62,19 @@ class Fabric(Protocol):
         """Say what routes a change of rules and groups would cut; nothing is written."""
         ...
 
+    @property
+    def inquiries(self) -> Inquiries:
+        """What agents are asked about probes."""
+        ...
+
     async def trace(
-        self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
+        self,
+        source: Endpoint,
+        destination: Endpoint | IPv4Address,
+        protocol: str | None = None,
+        port: int | None = None,
     ) -> Trace:
-        """Send a probe, and tell how far it got."""
+        """Send a probe to an endpoint, or to an address outside all networks, and tell how far it got."""
         ...
 
     async def confirmed(self, revision: int) -> CutReport:

@@ -1,4 +1,4 @@
-"""A probe from one endpoint to another, and how far it got."""
+"""A probe from one endpoint to another or to the outside, and how far it got."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from daoli.hosts.trace import Trace
 
 
 class TraceRequest(BaseModel):
-    """A probe to be sent. Endpoints are told by id, by name if only one has it, or by IPv4 address."""
+    """A probe to be sent. Endpoints are told by id, by name if only one has it, or by IPv4 address.
+
+    The destination may also be an address outside all networks.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,10 +39,10 @@ class TraceBody(RootModel[Trace]):
 
 
 async def trace(ask: Ask[TraceRequest, Query]) -> Answer:
-    """Send a probe from one endpoint to another, and tell how far it got; no route is opened, no service notices."""
+    """Send a probe from an endpoint to another or to the outside, and tell how far it got; no route is opened."""
     body = ask.body
     source = ask.services.inventory.find_endpoint(body.source, "source")
-    destination = ask.services.inventory.find_endpoint(body.destination, "destination")
+    destination = ask.services.inventory.find_end(body.destination, "destination")
     return Answer(TraceBody(await ask.services.fabric.trace(source, destination, body.protocol, body.port)))
 
 

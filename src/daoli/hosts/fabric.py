@@ -21,6 +21,7 @@ from daoli.datapath.errors import DatapathError
 from daoli.hosts.events import EventHub
 from daoli.hosts.explain import explain
 from daoli.hosts.herald import Herald
+from daoli.hosts.inquiries import Inquiries
 from daoli.hosts.ledger import Ledger
 from daoli.hosts.live import LiveRoutes, unhurried
 from daoli.hosts.mirror import Changed
@@ -503,10 +504,19 @@ class Fabric:
         routes, total = await self._live.between(a, b, question.number, question.port)
         return replace(said, routes=tuple(routes), routes_total=total)
 
+    @property
+    def inquiries(self) -> Inquiries:
+        """What hosts' agents are asked about probes."""
+        return self._tracer.inquiries
+
     async def trace(
-        self, source: Endpoint, destination: Endpoint, protocol: str | None = None, port: int | None = None
+        self,
+        source: Endpoint,
+        destination: Endpoint | IPv4Address,
+        protocol: str | None = None,
+        port: int | None = None,
     ) -> Trace:
-        """Send a probe, and tell how far it got; no route is opened."""
+        """Send a probe to an endpoint, or to an address outside, and tell how far it got; no route is opened."""
         return await self._tracer.trace(source, destination, protocol, port)
 
 

@@ -1,5 +1,6 @@
 """The inventory as a stream of lines: all of it once, then each change; for agents, which keep a copy.
 
+Between them are notes that belong to no copy, such as an inquiry. A reader ignores those that it does not know.
 A line is encoded once, however many read. A reader who falls behind is cut off, and begins anew with all of it.
 """
 
@@ -55,6 +56,10 @@ class Feed:
         """Tell the revision alone."""
         return _line({"revision": self._inventory.revision})
 
+    def tell(self, note: dict[str, Any]) -> None:
+        """Tell those who read now something that is not kept."""
+        self._offer({"revision": self._inventory.revision, **note})
+
     def _changed(self, changed: Changed) -> None:
         if not self._readers:
             return
@@ -64,7 +69,10 @@ class Feed:
                 told[key_of(now)] = _value(spec_of(now))
             elif was is not None:
                 told[key_of(was)] = None
-        line = _line({"revision": changed.revision, "changes": told})
+        self._offer({"revision": changed.revision, "changes": told})
+
+    def _offer(self, value: dict[str, Any]) -> None:
+        line = _line(value)
         for reader in tuple(self._readers):
             reader._offer(line)  # noqa: SLF001 - the other half of this class
 

@@ -1,8 +1,8 @@
-"""How far a packet gets from one endpoint to another, found out by sending one.
+"""How far a packet gets from an endpoint to another, or to the outside, found out by sending one.
 
 The probe enters the source's datapath as if its container had sent it. Where a flow takes it, that flow's counter
 says so; where none does it comes to the controller, which judges it as any packet, installs nothing, and sends it on
-as the route would.
+as the route would. What goes outside ends in the host's own stack: there the host's agent says what became of it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import Final, NamedTuple
 
 from daoli.datapath.datapath import Datapath
 from daoli.datapath.errors import DatapathError
+from daoli.hosts.firewall import conclude, ruled, silent
+from daoli.hosts.inquiries import Asked, Inquiries
+from daoli.hosts.inquiry import Sought
 from daoli.ofproto import (
+    ApplyActions,
     FlowStats,
     FlowStatsReply,
     FlowStatsRequest,
@@ -28,12 +33,12 @@ from daoli.ofproto import (
     PortState,
 )
 from daoli.ofproto.shapes import Punt
-from daoli.routing.model import ROUTER_MAC, Endpoint
-from daoli.routing.packet import ICMP, TCP, UDP, forwarded
+from daoli.routing.model import ROUTER_MAC, Endpoint, ipv4_text
+from daoli.routing.packet import ICMP, PROTOCOLS, TCP, UDP, forwarded
 from daoli.routing.pipeline import DENY_COOKIE, KIND_MASK, Cookie, Kind
-from daoli.routing.probe import build_probe, may_take
+from daoli.routing.probe import TOKEN_LENGTH, build_probe, may_take, token_at
 from daoli.routing.verdict import Outcome, Verdict, absence, decide
-from daoli.routing.view import Place, View
+from daoli.routing.view import Outside, Place, Switch, View
 
 PATIENCE: Final = 2.0
 """Seconds that a probe has for each host; Open vSwitch gathers its counters twice a second."""
@@ -57,6 +62,11 @@ class Step:
     """The flow that took it, as ``ovs-ofctl`` writes it."""
     packets: int | None = None
     """How many packets that flow took meanwhile; more than one are not the probe alone."""
+    table: str | None = None
+    """The table of the host's own firewall that had a say, such as ``ip filter``, and its chain."""
+    chain: str | None = None
+    rule: str | None = None
+    """The rule there, as ``nft`` writes it; null if it was the chain's policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +75,11 @@ class Trace:
 
     source: str
     destination: str
+    """An endpoint's id, or the address outside."""
     protocol: str
     port: int | None
     arrived: bool | None
-    """Whether it went into the destination's port; null where that is not to be seen."""
+    """Whether it went into the destination's port, or left the host for outside; null where that is not to be seen."""
     reason: str
     stopped_at: str | None
     """The host behind which it was not seen any more; null if it arrived."""
@@ -97,7 +108,7 @@ class _Probe:
     """A probe under way."""
 
     source: Place
-    destination: Place
+    destination: Place | Outside
     protocol: int
     port: int
     token: bytes
@@ -121,6 +132,8 @@ class Tracer:
     def __init__(self, view: View, datapaths: Mapping[int, Datapath], patience: float = PATIENCE) -> None:
         self.probe: _Probe | None = None
         """The one that is under way."""
+        self.inquiries = Inquiries()
+        """What hosts' agents are asked."""
         self._view = view
         self._datapaths = datapaths
         self._patience = patience
@@ -134,15 +147,24 @@ class Tracer:
         probe.punts[dpid] = decide(self._view, dpid, punt)
         return True
 
-    async def trace(self, source: Endpoint, destination: Endpoint, protocol: str | None, port: int | None) -> Trace:
+    async def trace(
+        self, source: Endpoint, destination: Endpoint | IPv4Address, protocol: str | None, port: int | None
+    ) -> Trace:
         """Send a probe, by default an ICMP echo request, and tell how far it got."""
         name = protocol or "icmp"
         async with self._turn:
-            a, b = self._view.place_of(source.id), self._view.place_of(destination.id)
-            probe = _Probe(a, b, NUMBERS[name], port or DISCARD, b"daoli trace " + secrets.token_bytes(8))
+            a = self._view.place_of(source.id)
+            b = self._destination(a, destination)
+            probe = _Probe(a, b, NUMBERS[name], port or DISCARD, secrets.token_bytes(TOKEN_LENGTH))
             arrived, reason, host = await self._run(probe)
         asked = None if name == "icmp" else port or DISCARD
-        return Trace(source.id, destination.id, name, asked, arrived, reason, host, tuple(probe.steps))
+        to = ipv4_text(b.ipv4) if isinstance(b, Outside) else b.endpoint.id
+        return Trace(source.id, to, name, asked, arrived, reason, host, tuple(probe.steps))
+
+    def _destination(self, source: Place, destination: Endpoint | IPv4Address) -> Place | Outside:
+        if isinstance(destination, IPv4Address):
+            return Outside(source.switch, destination.packed, source.gateway)
+        return self._view.place_of(destination.id)
 
     async def _run(self, probe: _Probe) -> tuple[bool | None, str, str | None]:
         self.probe = probe
@@ -167,24 +189,40 @@ class Tracer:
         for dpid in dict.fromkeys((a.dpid, b.dpid)):
             if dpid in self._datapaths:
                 probe.counted[dpid] = {_key(flow): flow.packet_count for flow in await self._flows(probe, dpid)}
-        frame = build_probe(a, b, probe.protocol, probe.port, probe.token)
+        if isinstance(b, Outside):
+            async with self.inquiries.ask(host, _sought(probe)) as asked:
+                return await self._leave(probe, b, asked)
+        return await self._reach(probe, b)
+
+    async def _send(self, probe: _Probe) -> tuple[_Taken, bytes]:
+        """Have it enter the source's bridge; give what that did with it, and the frame."""
+        a, host = probe.source, probe.source.switch.host.name
+        frame = build_probe(a, probe.destination, probe.protocol, probe.port, probe.token)
         self._datapaths[a.dpid].send(PacketOut(in_port=a.port_no or 0, actions=(Output(PortNo.TABLE),), data=frame))
         probe.steps.append(Step(host, f"sent into the bridge as if by {a.endpoint.id}, port {a.endpoint.port}"))
-        taken = await self._taken(probe, a)
+        taken = await self._taken(probe, a.dpid)
         if taken is None:
             raise _Stop(host, f"no flow of host {host} has counted it, and it has not come to the controller")
-        if a.dpid == b.dpid:
-            return await self._deliver(probe, taken, frame, hops=1)
-        await self._cross(probe, taken, frame)
-        taken = await self._taken(probe, b)
-        if taken is None:
-            there = b.switch.host.name
-            raise _Stop(host, f"it left host {host} by {a.switch.host.uplink}, and has not come to host {there}")
-        return await self._deliver(probe, taken, frame, hops=2)
+        return taken, frame
 
-    async def _cross(self, probe: _Probe, taken: _Taken, frame: bytes) -> None:
+    # -- to another endpoint ---------------------------------------------------------------------------------------
+
+    async def _reach(self, probe: _Probe, b: Place) -> str:
+        """Follow it to an endpoint."""
+        a, host = probe.source, probe.source.switch.host
+        taken, frame = await self._send(probe)
+        if a.dpid == b.dpid:
+            return await self._deliver(probe, b, taken, frame, hops=1)
+        await self._cross(probe, b.switch, taken, frame)
+        there = await self._taken(probe, b.dpid)
+        if there is None:
+            missing = b.switch.host.name
+            raise _Stop(host.name, f"it left host {host.name} by {host.uplink}, and has not come to host {missing}")
+        return await self._deliver(probe, b, there, frame, hops=2)
+
+    async def _cross(self, probe: _Probe, b: Switch, taken: _Taken, frame: bytes) -> None:
         """Have it leave the source's host, as the route's flow has done or would."""
-        a, b = probe.source.switch, probe.destination.switch
+        a = probe.source.switch
         self._note(probe, a.host.name, taken)
         if taken.flow is None:
             self._datapaths[a.dpid].send(
@@ -194,9 +232,8 @@ class Tracer:
         if b.dpid not in self._datapaths:
             raise _Stop(a.host.name, f"host {b.host.name} is not connected: it is not to be seen there", unseen=True)
 
-    async def _deliver(self, probe: _Probe, taken: _Taken, frame: bytes, hops: int) -> str:
+    async def _deliver(self, probe: _Probe, b: Place, taken: _Taken, frame: bytes, hops: int) -> str:
         """Have it go into the destination's port."""
-        b = probe.destination
         host, port = b.switch.host.name, b.endpoint.port
         self._note(probe, host, taken)
         if away := absence(b):
@@ -210,6 +247,36 @@ class Tracer:
         if taken.packets > 1:
             return f"flows that take it have counted, but {taken.packets} packets: others' went by, and it may be lost"
         return f"it went into port {port} of {b.endpoint.id}"
+
+    # -- to the outside --------------------------------------------------------------------------------------------
+
+    async def _leave(self, probe: _Probe, b: Outside, asked: Asked) -> str:
+        """Follow it into the host's own stack, and have the host's agent say what became of it there."""
+        host = b.switch.host.name
+        watched = await asked.watching()
+        taken, frame = await self._send(probe)
+        self._note(probe, host, taken)
+        if away := absence(b):
+            raise _Stop(host, away)
+        if taken.flow is None:
+            data = forwarded(frame, b.mac, ROUTER_MAC, 1)
+            self._datapaths[b.dpid].send(PacketOut(actions=(Output(PortNo.LOCAL),), data=data))
+        elif not _leads_to(taken.flow, PortNo.LOCAL):
+            raise _Stop(
+                host,
+                "the other side came in by another host, and what is said to it goes back there: it is not followed",
+                unseen=True,
+            )
+        probe.steps.append(Step(host, f"given to host {host}'s own stack by LOCAL"))
+        word = await asked.word() if watched else None
+        for said in ruled(word) if word else ():
+            probe.steps.append(Step(host, said.what, table=said.table, chain=said.chain, rule=said.rule))
+        end = conclude(host, word) if word else silent(host)
+        if not end.arrived:
+            raise _Stop(host, end.reason, unseen=end.arrived is None)
+        return end.reason
+
+    # -- what hosts do with it -------------------------------------------------------------------------------------
 
     def _note(self, probe: _Probe, host: str, taken: _Taken) -> None:
         """Write down what a host did with it; `_Stop` if that was the end."""
@@ -234,9 +301,9 @@ class Tracer:
         if not going_on:
             raise _Stop(host, said)
 
-    async def _taken(self, probe: _Probe, place: Place) -> _Taken | None:
+    async def _taken(self, probe: _Probe, dpid: int) -> _Taken | None:
         """Wait until a host's flow has counted the probe, or it has been punted there; None if neither comes about."""
-        dpid, now = place.dpid, asyncio.get_running_loop().time
+        now = asyncio.get_running_loop().time
         deadline = now() + self._patience
         while True:
             if (verdict := probe.punts.get(dpid)) is not None:
@@ -276,6 +343,23 @@ class Tracer:
 
 def _cookies() -> tuple[int, ...]:
     return tuple(DENY_COOKIE & ~(0xFF << 40) | kind << 40 for kind in _ROUTE_KINDS)
+
+
+def _sought(probe: _Probe) -> Sought:
+    return Sought.model_validate(
+        {
+            "source": ipv4_text(probe.source.ipv4),
+            "destination": ipv4_text(probe.destination.ipv4),
+            "protocol": PROTOCOLS[probe.protocol],
+            "token": probe.token.hex(),
+            "token_at": token_at(probe.protocol),
+        }
+    )
+
+
+def _leads_to(flow: FlowStats, port: int) -> bool:
+    actions = [action for each in flow.instructions if isinstance(each, ApplyActions) for action in each.actions]
+    return any(isinstance(action, Output) and action.port == port for action in actions)
 
 
 def _kind(flow: FlowStats) -> int | None:
