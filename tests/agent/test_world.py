@@ -14,6 +14,7 @@ from tests.agent.fakes import NETWORK, make_world, tell
 from daoli.agent import world as module
 from daoli.agent.client import Client, Unreachable
 from daoli.agent.world import World
+from daoli.hosts.inquiry import Inquiry
 from daoli.hosts.spec import EndpointSpec
 
 ENDPOINT = {"id": "e1", "host": "h1", "network": "dnet1", "mac": "02:42:0a:01:00:02", "ipv4": "10.1.0.2", "port": "dl1"}
@@ -60,6 +61,18 @@ def test_listeners_hear_of_changes_and_of_the_connection() -> None:
     world._lost(Unreachable("http://192.0.2.1", "refused"))
     assert calls == [True, False]
     assert "cannot be reached" in (world.problem or "")
+
+
+def test_inquiries() -> None:
+    """An inquiry is handed on and not kept; one that makes no sense is left out, and so is what is not known at all."""
+    world = make_world()
+    asked: list[Inquiry] = []
+    world.subscribe_inquiries(asked.append)
+    inquiry = {"id": "1", "host": "h1", "seconds": 4.0, "packet": None}
+    for note in ({"inquiry": inquiry | {"colour": "red"}}, {"inquiry": {"id": "2"}}, {"horoscope": "good"}):
+        world._take({"revision": 7, **note}, connected=True)
+    assert [each.id for each in asked] == ["1"]
+    assert (world.revision, world.connected) == (7, True)
 
 
 class Scripted(Client):

@@ -46,6 +46,7 @@ from daoli.agent.state import State
 from daoli.agent.status import make_status_app
 from daoli.agent.tasks import keep_running
 from daoli.agent.watch import Watch
+from daoli.agent.witness import Witness, clear
 from daoli.agent.world import World
 from daoli.hosts.engine import EngineWatcher
 from daoli.hosts.spec import HostSpec
@@ -112,6 +113,7 @@ class Agent:
             port_free=self.publisher.is_free,
             settle=self._leases_due.set,
         )
+        self.witness = Witness(client, self.host)
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._connected = False
@@ -201,6 +203,7 @@ class Agent:
             "the report of published ports": self.reporting.run,
             "ports of removed containers": self.departed.run,
             "moves": self.moves.run,
+            "probes in this host's firewall": self.witness.run,
             "names by UDP": self.names.run_udp,
             "names by TCP": lambda: self.names.run_tcp("127.0.0.1", NAMES_TCP),
         }
@@ -208,6 +211,7 @@ class Agent:
     def _subscribe(self) -> None:
         self.world.subscribe_endpoints(self.zone.changed)
         self.world.subscribe(self._world_changed)
+        self.world.subscribe_inquiries(self.witness.ask)
 
     def _world_changed(self) -> None:
         for part in (self.registration, self.networks, self.publisher, self.reporting, self.departed, self.moves):
@@ -347,7 +351,11 @@ class Agent:
         return leaving.failures == 0
 
     def _leaving(self, say: Say) -> Leaving:
-        return Leaving(self.state, self.ovs, self.client, self.settings.docker, self.nat.remove, say)
+        return Leaving(self.state, self.ovs, self.client, self.settings.docker, self._clear_rules, say)
+
+    async def _clear_rules(self) -> None:
+        await clear()
+        await self.nat.remove()
 
     def _cancel_parts(self) -> None:
         for task in self._tasks:

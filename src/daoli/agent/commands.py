@@ -10,7 +10,7 @@ from typing import Final
 
 TIMEOUT: Final = 10.0
 """Seconds; each of these programs takes some 10 ms."""
-_ENVIRONMENT: Final = {
+ENVIRONMENT: Final = {
     **os.environ,
     "PATH": f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
     "LC_ALL": "C.UTF-8",
@@ -43,7 +43,7 @@ async def attempt(
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     try:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=nothing if stdin is None else pipe, stdout=pipe, stderr=pipe, env=_ENVIRONMENT
+            *command, stdin=nothing if stdin is None else pipe, stdout=pipe, stderr=pipe, env=ENVIRONMENT
         )
     except OSError as error:
         raise CommandError(command, (error.strerror or str(error)).lower()) from error

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 
 from daoli.agent.client import Client, Refused, Unreachable
 from daoli.agent.state import write_atomically
+from daoli.hosts.inquiry import Inquiry
 from daoli.hosts.move import Move
 from daoli.hosts.publication import Publication
 from daoli.hosts.spec import EndpointSpec, HostSpec, NetworkSpec, Spec
@@ -51,6 +52,7 @@ class World:
         self._entries: dict[str, Any] = {}
         self._listeners: list[Callable[[], None]] = []
         self._of_endpoints: list[EndpointListener] = []
+        self._of_inquiries: list[Callable[[Inquiry], None]] = []
         self._unsaved = asyncio.Event()
 
     @property
@@ -67,6 +69,10 @@ class World:
         self._of_endpoints.append(listener)
         for endpoint in self.endpoints.values():
             listener(None, endpoint)
+
+    def subscribe_inquiries(self, listener: Callable[[Inquiry], None]) -> None:
+        """Have a function called with each inquiry, for whichever host; it may not raise."""
+        self._of_inquiries.append(listener)
 
     def load(self) -> None:
         """Start with the copy on disk, where there is a good one."""
@@ -107,6 +113,17 @@ class World:
             self._unsaved.set()
         if news:
             self._notify()
+        if (asked := line.get("inquiry")) is not None:
+            self._ask(asked)
+
+    def _ask(self, asked: Mapping[str, Any]) -> None:
+        try:
+            inquiry = _read(Inquiry, asked)
+        except ValidationError as error:
+            log.warning("inquiry_not_understood", problem=str(error))
+            return
+        for listener in self._of_inquiries:
+            listener(inquiry)
 
     def _lost(self, error: Exception) -> None:
         if str(error) != self.problem:
