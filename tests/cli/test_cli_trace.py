@@ -44,6 +44,21 @@ def test_lost(api: FakeApi, run: Run) -> None:
     assert api.asked[-1].body == {"source": "e1abc", "destination": "db", "protocol": "tcp", "port": 80}
 
 
+def test_outside(api: FakeApi, run: Run) -> None:
+    """An address is sent as it is; a rule of the host's firewall is told once, with the step that it made."""
+    accept = {"host": "h1", "what": "ip filter FORWARD: by rule: jump X", "rule": "jump X", "flow": None}
+    drop = {"host": "h1", "what": "ip filter X: by rule: drop", "rule": "ip daddr 198.51.100.0/24 drop", "flow": None}
+    api.says("POST", "/trace", LOST | {"steps": [accept, drop], "reason": "dropped"})
+    said = run("trace", "web", "198.51.100.7", "80/tcp")
+    assert said.out == (
+        "1. h1: ip filter FORWARD: by rule: jump X\n"
+        "2. h1: ip filter X: by rule: drop\n"
+        "     ip daddr 198.51.100.0/24 drop\n"
+        "web > 198.51.100.7 80/tcp: lost at h1: dropped\n"
+    )
+    assert api.asked[-1].body["destination"] == "198.51.100.7"
+
+
 @pytest.mark.parametrize(("arrived", "code", "word"), [(True, 0, "arrived"), (None, 1, "unseen")])
 def test_others(arrived: bool | None, code: int, word: str, api: FakeApi, run: Run) -> None:
     """What arrived is 0; what is not to be seen is not."""

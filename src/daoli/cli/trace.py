@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Any
 
 import click
@@ -14,25 +15,45 @@ from daoli.cli.verbs import Verb, pass_session, translated
 
 
 @click.command(
-    cls=Verb, examples=("daolictl trace web db", "daolictl trace web db 5432/tcp", "daolictl trace web db -o json")
+    cls=Verb,
+    examples=(
+        "daolictl trace web db",
+        "daolictl trace web db 5432/tcp",
+        "daolictl trace web 198.51.100.7 443/tcp",
+        "daolictl trace web db -o json",
+    ),
 )
 @click.argument("source", shell_complete=complete.endpoints)
 @click.argument("destination", shell_complete=complete.endpoints)
 @click.argument("traffic", required=False, metavar="[PORT/PROTOCOL]", callback=translated(parse_traffic))
 @pass_session
 def trace(session: Session, source: str, destination: str, traffic: Traffic | None) -> int:
-    """Send a probe from one container to another, and show where it got to, flow by flow.
+    """Send a probe from a container to another, or to an address outside, and show where it got to, flow by flow.
 
     It goes in at the source's bridge as if the container had sent it: an ICMP echo request, a TCP SYN or a UDP packet
     whose checksum is wrong, so that the receiver's kernel drops it and no service notices. No route is opened; one that
-    is there counts it as used. The exit code is 0 if it went into the destination's port, and 1 if not.
+    is there counts it as used.
+
+    To the outside it is followed into the own stack of the source's host. The host's agent says which rule of nftables
+    or iptables dropped it, or by which interface it would leave; there it is taken away, so that nobody outside hears
+    of it.
+
+    The exit code is 0 if it went into the destination's port, or would leave its host, and 1 if not.
     """
-    body = {"source": found(session.client, source)["id"], "destination": found(session.client, destination)["id"]}
+    body = {"source": found(session.client, source)["id"], "destination": _destination(session, destination)}
     if traffic is not None:
         body |= {"protocol": traffic.protocol, **({"port": traffic.port} if traffic.port else {})}
     answer = session.client.request("POST", "/trace", body).body
     session.result(answer, verdict(answer), *sentences(answer, source, destination))
     return 0 if answer["arrived"] else 1
+
+
+def _destination(session: Session, text: str) -> str:
+    """Give an endpoint's id; an address as it is, since it may be one outside."""
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        return str(found(session.client, text)["id"])
 
 
 def verdict(body: dict[str, Any]) -> str:
@@ -48,5 +69,7 @@ def sentences(body: dict[str, Any], source: str, destination: str) -> list[str]:
         lines.append(f"{number}. {step['host']}: {step['what']}")
         if step["flow"]:
             lines.append(f"     {step['flow']}  (+{step['packets']})")
+        if step.get("rule") and not step["what"].endswith(step["rule"]):
+            lines.append(f"     {step['rule']}")
     where = f" at {body['stopped_at']}" if body["stopped_at"] else ""
     return [*lines, f"{source} > {destination} {port}{body['protocol']}: {verdict(body)}{where}: {body['reason']}"]
