@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import IPv4Network
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from tests.hosts.rig import NO_BUFFER, UPLINK, FakeDatapath, Rig, port, uplink
@@ -16,8 +17,10 @@ from daoli.ofproto import (
     Error,
     FlowMod,
     Match,
+    Message,
     PacketIn,
     PacketOut,
+    PortDescRequest,
     PortNo,
     PortReason,
     PortStatus,
@@ -212,6 +215,25 @@ async def test_uplink_with_another_mac_cuts_what_led_by_it(rig: Rig) -> None:
     assert [rig.datapaths[n].routes for n in (1, 2)] == [[], []]
     assert any(flow.match.get("eth_dst") == changed.hw_addr for flow in rig.datapaths[2].static)
     assert not any(flow.match.get("eth_dst") == uplink(2).hw_addr for flow in rig.datapaths[2].static)
+
+
+async def test_news_of_a_port_that_overtakes_the_list_counts(rig: Rig) -> None:
+    """A port that changes while a datapath lists its ports is known as it is then, not as the list had it."""
+
+    class Overtaken(FakeDatapath):
+        """Tells that a port has gone while its reply is under way."""
+
+        async def multipart(self, request: Message, reply: type[Message], **options: Any) -> AsyncIterator[Message]:
+            parts = [part async for part in super().multipart(request, reply, **options)]
+            if isinstance(request, PortDescRequest) and len(self.ports) > 1:
+                gone = self.ports.pop()
+                rig.fabric.received(cast("Datapath", self), PortStatus(PortReason.DELETE, gone))
+            for part in parts:
+                yield part
+
+    rig.datapaths[1] = Overtaken(1, rig.datapaths[1].ports)
+    await rig.ready()
+    assert rig.fabric.host_status("h1").ports == {"up": UPLINK}
 
 
 async def test_drop_flows_are_lifted_when_the_world_changes(rig: Rig) -> None:

@@ -8,7 +8,7 @@ punted packet.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -62,6 +62,8 @@ log = structlog.get_logger(__name__)
 CONFIRM_TIMEOUT: Final = 5.0
 """Seconds that a datapath has to answer the barrier after a change."""
 _REPORTS_KEPT: Final = 1024
+_LISTINGS: Final = 8
+"""How often ports are listed while they go on changing."""
 # 7.3.10: all reasons; as slave (second of each pair) only port changes. INVALID_TTL is off unless asked for.
 _ASYNC: Final = SetAsync(packet_in_mask=(0b111, 0), port_status_mask=(0b111, 0b111), flow_removed_mask=(0b1111, 0))
 _NO_MAC: Final = bytes(6)
@@ -106,6 +108,8 @@ class Fabric:
         """Those at work, by datapath."""
         self._foreign: dict[int, int] = {}
         self._uplink_macs: dict[int, bytes] = {}
+        self._port_news: Counter[int] = Counter()
+        """How often each datapath has told of a port."""
         self._unclear: set[int] = set()
         """Datapaths with flows to a host that has not connected yet."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -158,6 +162,7 @@ class Fabric:
             return
         del self._datapaths[dpid]
         self._settled.discard(dpid)
+        self._port_news.pop(dpid, None)
         self._herald.away(dpid)
         reason = str(failure or "closed")
         log.warning("datapath_disconnected", dpid=dpid_text(dpid), peer=datapath.peer, reason=reason)
@@ -200,6 +205,7 @@ class Fabric:
 
     def _port_changed(self, datapath: Datapath, message: PortStatus) -> None:
         dpid = datapath.dpid
+        self._port_news[dpid] += 1
         switch = self.view.switches.get(dpid)
         if switch is None or not switch.connected:
             return  # the whole list is asked for when the datapath settles
@@ -240,11 +246,21 @@ class Fabric:
             if self._reconcilers.get(datapath.dpid) is reconciler:
                 del self._reconcilers[datapath.dpid]
 
+    async def _list_ports(self, datapath: Datapath) -> list[Port]:
+        """List a datapath's ports, again if there is news of one meanwhile: it may be newer than the list."""
+        ports: list[Port] = []
+        for _ in range(_LISTINGS):
+            heard = self._port_news[datapath.dpid]
+            ports = [port async for part in datapath.multipart(PortDescRequest(), PortDescReply) for port in part.ports]
+            if self._port_news[datapath.dpid] == heard:
+                break
+        return ports
+
     async def _settle(self, datapath: Datapath) -> None:
         """Learn a datapath's ports, and make its flow table what it should be."""
         dpid = datapath.dpid
         datapath.send(_ASYNC)
-        ports = [port async for part in datapath.multipart(PortDescRequest(), PortDescReply) for port in part.ports]
+        ports = await self._list_ports(datapath)
         switch = self.view.switches.get(dpid)
         if switch is None or self._datapaths.get(dpid) is not datapath:
             return  # the host was removed, or the datapath replaced, meanwhile
