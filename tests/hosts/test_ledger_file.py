@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,32 @@ async def test_a_line_that_was_cut_off_is_ended(tmp_path: Path) -> None:
     ledger.add(refused(1))
     await wrote(LedgerFile(ledger, path))
     assert path.read_text().startswith('{"kind": "rou\n{"kind": "packet.refused"')
+
+
+async def test_half_a_write_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fills in the middle of a line is left with whole lines, however often; the next ones follow those."""
+    path, ledger = tmp_path / "ledger.jsonl", Ledger(waiting=10)
+    writer = LedgerFile(ledger, path)
+    left = [2]
+
+    class HalfFull(io.FileIO):
+        def write(self, data: Any) -> int:
+            left[0] -= 1
+            return super().write(data[: len(data) // 2] if left[0] >= 0 else data)
+
+    writer._file.close()
+    monkeypatch.setattr(writer, "_file", HalfFull(path, "ab+"))
+    monkeypatch.setattr("daoli.hosts.ledger_file._PAUSE", 0.0)
+    writer.start()
+    for number in (1, 2):
+        ledger.add(refused(number))
+        while ledger.dropped < number:
+            await asyncio.sleep(0)
+        assert ledger.problem == f"{path}: no space for a whole line"
+    ledger.add(refused(3))
+    await writer.close()
+    assert [entry.get("count") for entry in read(path)] == [None, 2]
+    assert ledger.problem is None
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")

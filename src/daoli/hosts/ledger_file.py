@@ -94,9 +94,10 @@ class LedgerFile:
             self._ledger.problem = None
 
     def _append(self, data: bytes) -> None:
-        if self._size and self._file.tell() and self._file.tell() + len(data) > self._size:
+        at = self._file.seek(0, os.SEEK_END)  # not where we left off: a failed write or somebody else may have cut it
+        if self._size and at and at + len(data) > self._size:
             self._rotate()
-        at = self._file.tell()
+            at = 0
         try:
             if self._file.write(data) != len(data):
                 raise OSError("no space for a whole line")  # noqa: TRY301 - undone as any other
