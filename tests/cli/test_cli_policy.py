@@ -59,6 +59,15 @@ def test_refused(there: FakeApi, run: Run, file: str) -> None:
     assert (said.code, said.err) == (2, "daolictl: there is no network n\n")
 
 
+def test_refused_field(there: FakeApi, run: Run, file: str) -> None:
+    """A field that the controller refuses is told with its line."""
+    errors = [{"field": "rules[0].ports", "detail": "too many"}]
+    for method, path in (("PUT", "/policy"), ("POST", "/policy/replay")):
+        there.refuses(method, path, 422, "rules[0].ports: too many", errors=errors)
+    for words in (("apply", "-f", file), ("policy", "replay", file)):
+        assert run(*words).err.splitlines()[1] == f"  rules[0].ports: {file}, line 2"
+
+
 def test_export(api: FakeApi, run: Run) -> None:
     """What there is is written as it is applied."""
     api.says("GET", "/groups", {"groups": [GROUP]})

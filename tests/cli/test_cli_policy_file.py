@@ -24,7 +24,8 @@ def test_load() -> None:
     assert policy.rules[0] == {"id": "x", "action": "allow"}
     assert policy.rules[1]["id"] == read(text).rules[1]["id"] != "x"
     assert policy.body()["groups"] == [{"name": "b", "networks": ["n1", "n2"]}]
-    assert read("") == PolicyFile({}, [])
+    assert policy.lines == (3, 4)
+    assert read("rules: []").body() == read("groups:").body() == {"groups": [], "rules": []}
 
 
 @pytest.mark.parametrize(
@@ -36,14 +37,27 @@ def test_load() -> None:
         ("groups: [b]", "groups are written as NAME"),
         ("groups: {b: n}", "groups are written as NAME"),
         ("rules: {a: b}", "rules are a list"),
-        ("rules: [{action: allow, port: 1}]", "a rule has no field port"),
-        ("rules: [{id: x, action: allow}, {id: x, action: deny}]", "two rules have the id x"),
+        ("rules: [{action: allow, port: 1}]", "p.yaml, line 1: a rule has no field port"),
+        ("rules:\n- {id: x, action: allow}\n- {id: x, action: deny}", "p.yaml, line 3: two rules have the id x"),
+        ("", "p.yaml is empty"),
+        ("# only this\n", "p.yaml is empty"),
     ],
 )
 def test_wrong(text: str, reason: str) -> None:
     """What is no policy is refused in words."""
     with pytest.raises(Failure, match=reason):
         read(text)
+
+
+def test_place() -> None:
+    """A field of the body is found again in the file."""
+    policy = read("groups: {}\nrules:\n- action: allow\n  ports: [1]\n- action: deny\n")
+    assert [policy.place(field) for field in ("rules[1].ports[0]", "rules[0]", "groups[0].name", "rules[7]")] == [
+        "line 5",
+        "line 3",
+        "",
+        "",
+    ]
 
 
 def test_export_and_back() -> None:

@@ -35,9 +35,11 @@ class Unreachable(Exception):
 class Refused(Exception):
     """The controller answers no: the request's path, an HTTP status, and a problem document's fields (RFC 9457)."""
 
-    def __init__(self, path: str, status: int, problem: Mapping[str, Any]) -> None:
+    def __init__(self, path: str, status: int, problem: Mapping[str, Any], client: Client | None = None) -> None:
+        """`client` can ask the one who refused for more."""
         self.path = path
         self.status = status
+        self.client = client
         self.title = str(problem.get("title") or f"the controller answers {status}")
         self.detail = str(problem.get("detail") or "")
         self.field = str(problem.get("field") or "")
@@ -129,7 +131,7 @@ class Client:
             raise Unreachable(self.settings.url, reason) from error
         if 200 <= response.status < 300:
             return content
-        raise Refused(path, response.status, content if isinstance(content, dict) else {})
+        raise Refused(path, response.status, content if isinstance(content, dict) else {}, self)
 
     def _compare_clocks(self, response: http.client.HTTPResponse) -> None:
         if date := response.headers.get("Date"):

@@ -11,6 +11,7 @@ import click
 
 from daoli import __version__
 from daoli.cli.client import Refused
+from daoli.cli.near import meant
 from daoli.cli.output import printable
 from daoli.cli.session import Done, Failure
 from daoli.cli.settings import TOKEN, TOKEN_FILE
@@ -49,7 +50,8 @@ def explained(refusal: Refused) -> str:
             lines.append(f"{field}: {detail}")
         elif f"{field}: " not in said:
             lines.append(f"at fault: {field}")
-    return "\n".join([*lines, *_advice(refusal)])
+    near = meant(refusal)
+    return "\n".join([*lines, *([near] if near else []), *_advice(refusal)])
 
 
 def _advice(refusal: Refused) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from daoli.cli.near import question
 from daoli.cli.session import Failure
 
 NAMED: Final = 5
@@ -29,7 +30,9 @@ def find(
     if len(found) == 1:
         return found[0]
     if not found:
-        raise Failure(f"there is no {noun} {text}; daolictl {command or noun} ls lists them")
+        near = question(text, (name for item in known for name in names(item) if name))
+        lists = f"daolictl {command or noun} ls lists them"
+        raise Failure(f"there is no {noun} {text}; {f'{near} {lists}' if near else lists}")
     shown = ", ".join(_described(item) for item in found[:NAMED])
     raise Failure(f"{len(found)} {noun}s are called {text}: {shown}; name one by its id")
 

@@ -12,7 +12,7 @@ from daoli.cli.output import Format, as_yaml, count, plain
 from daoli.cli.policy_file import PolicyFile, difference, exported, load
 from daoli.cli.route import end_text
 from daoli.cli.rule import asked, cuts
-from daoli.cli.session import Session
+from daoli.cli.session import Done, Session
 from daoli.cli.verbs import Noun, Verb, pass_session
 
 SAME: Final = 0
@@ -46,9 +46,9 @@ def apply(session: Session, file: TextIO, *, dry_run: bool, allow_unknown: bool)
     try:
         body = session.client.request("PUT", path, wanted.body()).body
     except Refused as refusal:
+        _complain(refusal, wanted, file.name)
         if not dry_run:
-            raise
-        complain(explained(refusal))
+            raise Done from refusal
         return TROUBLE
     lines = difference(there, wanted)
     if not lines:
@@ -56,6 +56,13 @@ def apply(session: Session, file: TextIO, *, dry_run: bool, allow_unknown: bool)
         return SAME
     session.result(body, "different", *lines, *cuts(body, dry_run=dry_run))
     return DIFFERENT if dry_run else SAME
+
+
+def _complain(refusal: Refused, wanted: PolicyFile, name: str) -> None:
+    """Say a refusal, and where in the file the fields at fault stand."""
+    fields = [str(error.get("field")) for error in refusal.errors]
+    places = [f"{field}: {name}, {place}" for field in fields if (place := wanted.place(field))]
+    complain("\n".join([explained(refusal), *places]))
 
 
 def _present(session: Session) -> PolicyFile:
@@ -90,11 +97,12 @@ def replay(session: Session, file: TextIO, since: str | None) -> int:
 
     The exit code is that of diff: 0 if none would be, 1 if some would, 2 if the policy is refused.
     """
-    wanted = load(file).body() | ({"since": since} if since else {})
+    wanted = load(file)
     try:
-        body = session.client.request("POST", "/policy/replay", wanted).body
+        asked_for = wanted.body() | ({"since": since} if since else {})
+        body = session.client.request("POST", "/policy/replay", asked_for).body
     except Refused as refusal:
-        complain(explained(refusal))
+        _complain(refusal, wanted, file.name)
         return TROUBLE
     changed = body["conversations"]
     of = f"of {count(body['judged'], 'conversation')}"

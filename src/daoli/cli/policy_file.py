@@ -8,11 +8,13 @@ rules:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TextIO
 
 from daoli.cli.rules import FIELDS, brief, content_id, rule_text
 from daoli.cli.session import Failure
+from daoli.cli.yaml_file import read
 
 Rule = dict[str, Any]
 
@@ -22,21 +24,25 @@ class PolicyFile(NamedTuple):
 
     groups: dict[str, list[str]]
     rules: list[Rule]
+    lines: tuple[int, ...] = ()
+    """Where each rule stands in the file."""
 
     def body(self) -> dict[str, Any]:
         """Write it as the API takes it."""
         groups = [{"name": name, "networks": networks} for name, networks in self.groups.items()]
         return {"groups": groups, "rules": self.rules}
 
+    def place(self, field: str) -> str:
+        """Say where a field of the body stands, such as ``line 7`` for ``rules[2].ports``; empty if it is no rule's."""
+        found = re.match(r"rules\[(\d+)\]", field)
+        return f"line {self.lines[int(found[1])]}" if found and int(found[1]) < len(self.lines) else ""
+
 
 def load(file: TextIO) -> PolicyFile:
     """Read a file; Failure where it is no policy. A rule without an id gets one that is made of what it says."""
-    import yaml  # noqa: PLC0415 - most commands do not need it
-
-    try:
-        content = yaml.safe_load(file) or {}
-    except yaml.YAMLError as error:
-        raise Failure(f"{file.name} is not YAML: {' '.join(str(error).split())}") from error
+    content, lines = read(file)
+    if content is None:
+        raise Failure(f"{file.name} is empty; for a policy without rules and groups write: rules: []")
     if not isinstance(content, dict) or content.keys() - {"groups", "rules"}:
         raise Failure(f"{file.name} is no policy: it has groups and rules, and nothing else")
     groups, rules = content.get("groups") or {}, content.get("rules") or []
@@ -44,17 +50,18 @@ def load(file: TextIO) -> PolicyFile:
         raise Failure(f"{file.name}: groups are written as NAME: [NETWORK, …]")
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise Failure(f"{file.name}: rules are a list, each with its fields")
-    return PolicyFile({str(name): networks for name, networks in groups.items()}, _numbered(file.name, rules))
+    named = {str(name): networks for name, networks in groups.items()}
+    return PolicyFile(named, _numbered(file.name, rules, lines), tuple(lines))
 
 
-def _numbered(name: str, rules: Iterable[Rule]) -> list[Rule]:
+def _numbered(name: str, rules: Iterable[Rule], lines: Iterable[int]) -> list[Rule]:
     found: dict[str, Rule] = {}
-    for rule in rules:
+    for rule, line in zip(rules, lines, strict=True):
         if unknown := sorted(map(str, rule.keys() - set(FIELDS))):
-            raise Failure(f"{name}: a rule has no field {unknown[0]}; there are {', '.join(FIELDS)}")
+            raise Failure(f"{name}, line {line}: a rule has no field {unknown[0]}; there are {', '.join(FIELDS)}")
         whole = {"id": str(rule.get("id") or content_id(rule)), **{key: rule[key] for key in rule if key != "id"}}
         if whole["id"] in found:
-            raise Failure(f"{name}: two rules have the id {whole['id']}")
+            raise Failure(f"{name}, line {line}: two rules have the id {whole['id']}")
         found[whole["id"]] = whole
     return list(found.values())
 
