@@ -38,11 +38,12 @@ while True:
             key.fileobj.sendto(*key.fileobj.recvfrom(100))
 """
 
-# Tries everything at once, so that what is not answered costs its time once: prints what was.
+# Tries everything at once, so that what is not answered costs its time once: prints what was. Datagrams are sent again
+# as any client would: of so many at once some may be over a port's punt budget, for a second.
 _PROBE = """
 import json, select, socket, struct, sys, time
 own, targets, ports = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
-waiting, came = {}, []
+waiting, questions, came = {}, {}, []
 def link_to(kind, protocol, target, port):
     link = socket.socket(socket.AF_INET, kind, protocol)
     link.bind((own, 0))
@@ -53,17 +54,29 @@ for target in targets:
     for port in ports:
         waiting[link_to(socket.SOCK_STREAM, 0, target, port)] = ("tcp", target, port)
         udp = link_to(socket.SOCK_DGRAM, 0, target, port)
-        udp.send(b"?")
+        questions[udp] = b"?"
         waiting[udp] = ("udp", target, port)
     icmp = link_to(socket.SOCK_RAW, 1, target, 0)
     head = struct.pack("!BBHHH", 8, 0, 0, 7, 1)
-    icmp.send(head[:2] + (~sum(struct.unpack("!4H", head)) & 0xFFFF).to_bytes(2, "big") + head[4:])
+    questions[icmp] = head[:2] + (~sum(struct.unpack("!4H", head)) & 0xFFFF).to_bytes(2, "big") + head[4:]
     waiting[icmp] = ("icmp", target, None)
-end = time.monotonic() + float(sys.argv[4])
-while waiting and (left := end - time.monotonic()) > 0:
+def ask():
+    for link in questions.keys() & waiting.keys():
+        try:
+            link.send(questions[link])
+        except OSError:  # what the last one has met
+            pass
+began = time.monotonic()
+rounds = [began + 0.4 * n for n in range(4)]
+end = began + float(sys.argv[4])
+while waiting and (now := time.monotonic()) < end:
+    if rounds and now >= rounds[0]:
+        rounds.pop(0)
+        ask()
+    left = min([*rounds[:1], end]) - now
     connecting = [link for link, what in waiting.items() if what[0] == "tcp"]
     others = [link for link, what in waiting.items() if what[0] != "tcp"]
-    for links in select.select(others, connecting, [], left)[:2]:
+    for links in select.select(others, connecting, [], max(0, left))[:2]:
         for link in links:
             what = waiting[link]
             try:
@@ -107,7 +120,7 @@ def serving(listeners: Mapping[Place, Sequence[str]], ports: Sequence[int]) -> I
         yield
 
 
-def probe(place: Place, own: str, targets: Sequence[str], ports: Sequence[int], patience: float = 1.2) -> set[Came]:
+def probe(place: Place, own: str, targets: Sequence[str], ports: Sequence[int], patience: float = 1.6) -> set[Came]:
     """Try all ports of the targets but itself from one of a place's addresses, and ping them; what was answered."""
     others = [target for target in targets if target != own]
     command = [*PYTHON, _PROBE, own, json.dumps(others), json.dumps(ports), str(patience)]
