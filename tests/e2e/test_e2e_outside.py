@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from tests.e2e.gateways import OUTSIDE, gateways, outside_routes, published
+from tests.e2e.probing import rules
 from tests.e2e.rig import (
     PAIR,
     PATIENCE,
@@ -26,7 +28,7 @@ from tests.e2e.rig import (
 )
 from tests.e2e.traffic import Program, TcpEcho, TcpTransfer
 
-from daoli.lab import Place, wait_until
+from daoli.lab import Endpoint, Place, wait_until
 from daoli.routing.pipeline import NAMES_PORT
 from daoli.routing.static import static_flows
 
@@ -85,7 +87,7 @@ _KNOCK = """
 import socket, sys
 link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 link.settimeout(0.5)
-link.connect((sys.argv[1], 9))
+link.connect((sys.argv[1], int(sys.argv[2])))
 for _ in range(15):
     try:
         link.send(b"anybody there?")
@@ -154,7 +156,41 @@ def test_host_and_another_hosts_container(rig: Rig) -> None:
 def test_unreachable_port_is_told(rig: Rig) -> None:
     """An ICMP error that a host's own stack sends about a container's packets reaches the container."""
     one = rig.add("h1")
-    assert one.exec([*PYTHON, _KNOCK, rig["h1"].address], timeout=PATIENCE).stdout == "refused\n"
+    assert one.exec([*PYTHON, _KNOCK, rig["h1"].address, "9"], timeout=PATIENCE).stdout == "refused\n"
+
+
+def entering(action: str, endpoint: Endpoint, **fields: Any) -> dict[str, Any]:
+    """Make a rule about what comes in to an endpoint, and goes out of it."""
+    return {"action": action, "destination": {"endpoint": endpoint.id}, "both_ways": True, **fields}
+
+
+@pytest.mark.parametrize("where", ["h1", "h2"])
+@pytest.mark.parametrize("ruled", [False, True])
+def test_unreachable_port_is_told_outside(rig: Rig, where: str, *, ruled: bool) -> None:
+    """A client of a published port hears that nobody listens in the container, wherever that is."""
+    target, client = rig.add(where), rig.lab.controller
+    allowed = entering("allow", target, source={"cidr": f"{OUTSIDE}/32"}, protocol="udp", ports=[9], priority=200)
+    some = [entering("deny", target), {**allowed, "both_ways": False}] if ruled else []
+    with rules(rig, *some), published(rig["h1"], 9009, target, 9, "udp"):
+        told = client.exec([*PYTHON, _KNOCK, rig["h1"].address, "9009"], timeout=PATIENCE).stdout
+        assert told == "refused\n"
+
+
+@pytest.mark.parametrize("where", ["h1", "h2"])
+@pytest.mark.parametrize("ruled", [False, True])
+def test_fragmentation_needed_is_told(rig: Rig, where: str, *, ruled: bool) -> None:
+    """A container hears from the host that let a client in how much fits on the way there, and nothing gets stuck."""
+    target, client = rig.add(where), rig.lab.controller
+    allowed = entering("allow", target, source={"cidr": f"{OUTSIDE}/32"}, protocol="tcp", ports=[9001], priority=200)
+    some = [entering("deny", target), {**allowed, "both_ways": False}] if ruled else []
+    rig["h1"].script(f"ip route add {OUTSIDE}/32 dev eth0 mtu lock 1200", what="a narrow way")
+    try:
+        with rules(rig, *some), published(rig["h1"], 8080, target, 9001), TcpEcho(target):
+            with TcpTransfer(client, rig["h1"].address, 8080) as transfer:
+                transfer.go_on()
+            assert "mtu 1200" in target.exec(["ip", "route", "get", OUTSIDE]).stdout
+    finally:
+        rig["h1"].script(f"ip route del {OUTSIDE}/32 dev eth0", what="widening the way")
 
 
 def test_entered_elsewhere(rig: Rig) -> None:

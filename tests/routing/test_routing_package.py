@@ -18,7 +18,8 @@ from daoli.ofproto import FlowRemovedReason, PortNo
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.pipeline import KIND_MASK, MAGIC, Kind
 from daoli.routing.router import RouterSettings
-from daoli.routing.rules import Group, Rule
+from daoli.routing.rules import Group, Rule, Selector
+from daoli.routing.rules import Kind as By
 
 ONE_HOST = Plan((True,), (Spot(0), Spot(0)))
 TWO_HOSTS = Plan((True, True), (Spot(0), Spot(1)))
@@ -466,6 +467,83 @@ def test_errors_from_the_outside(h: int) -> None:
     assert len(world.router.routes) == 0
     expired = inward(world, h, 1, proto=ICMP, payload=error, ttl=1, src=bytes((203, 0, 113, 1)))
     assert expired == []
+
+
+def unreachable(ipv4_src: bytes, ipv4_dst: bytes, payload: bytes, proto: int = UDP) -> bytes:
+    """Make the payload of an ICMP error, port unreachable, about a packet."""
+    return echo(
+        DESTINATION_UNREACHABLE, ipv4(bytes(6), bytes(6), ipv4_src, ipv4_dst, proto=proto, payload=payload)[14:]
+    )
+
+
+def idle_out(world: World) -> None:
+    """Have all routes idle out."""
+    for switch in world.net.switches.values():
+        for flow in [flow for flow in switch.flows.values() if flow.idle_timeout]:
+            switch.remove(flow, FlowRemovedReason.IDLE_TIMEOUT)
+    world.tell_removals()
+
+
+@pytest.mark.parametrize("ruled", [False, True])
+@pytest.mark.parametrize("slept", [False, True])
+@pytest.mark.parametrize("fragment", [0, 0x2000])
+def test_errors_about_what_came_in_elsewhere(*, ruled: bool, slept: bool, fragment: int) -> None:
+    """An endpoint's ICMP error leaves by the host that let in what it is about, also when that was long ago."""
+    world = World(TWO_HOSTS, gateway=True)
+    if ruled:
+        world.view.policy.put_rule(Rule("no", allow=False))
+        udp = Rule("r", allow=True, destination=Selector(By.ENDPOINT, "e1"), protocol=UDP, priority=200)
+        world.view.policy.put_rule(replace(udp, ports=() if fragment else ((80, 80),)))
+    asked = segment(4000, 80)
+    check_entered(world, inward(world, 0, 1, proto=UDP, payload=asked, fragment=fragment), 1, 62)
+    if slept:
+        idle_out(world)
+    routes = len(world.router.routes)
+    error = unreachable(X, world.place(1).ipv4, asked)
+    check_left(outward(world, 1, proto=ICMP, payload=error), 0, 62)
+    assert len(world.router.routes) == routes
+
+
+def test_errors_about_what_came_in_here() -> None:
+    """An endpoint's ICMP error about anything else leaves by its own host."""
+    world = World(TWO_HOSTS, gateway=True)
+    inward(world, 0, 1, proto=UDP, payload=segment(4000, 80))
+    error = unreachable(X, world.place(1).ipv4, segment(4001, 80))
+    check_left(outward(world, 1, proto=ICMP, payload=error), 1, 63)
+
+
+@pytest.mark.parametrize("h", [0, 1])
+def test_errors_are_judged_by_what_they_quote(h: int) -> None:
+    """Any router outside may tell an endpoint of a conversation that is allowed, and of no other."""
+    world = World(TWO_HOSTS, gateway=True)
+    world.view.policy.put_rule(Rule("no", allow=False))
+    to_x = Rule("r", allow=True, destination=Selector(By.CIDR, "198.51.100.7/32"), protocol=TCP, priority=200)
+    world.view.policy.put_rule(replace(to_x, ports=((443, 443),)))
+    place, router = world.place(1), bytes((203, 0, 113, 1))
+    for port, passes in ((443, True), (80, False)):
+        error = unreachable(place.ipv4, X, segment(4000, port), TCP)
+        came = inward(world, h, 1, proto=ICMP, payload=error, src=router)
+        assert bool(came) is passes
+    assert len(world.router.routes) == 0
+
+
+def test_errors_that_endpoints_make_up() -> None:
+    """An endpoint's ICMP error about somebody else's conversation is judged as one about its own."""
+    world = World(TWO_HOSTS, gateway=True)
+    world.view.policy.put_rule(Rule("no", allow=False, destination=Selector(By.ENDPOINT, "e1"), both_ways=True))
+    error = unreachable(X, world.place(0).ipv4, segment(4000, 80))
+    assert [arrival.port for arrival in outward(world, 1, proto=ICMP, payload=error)] == []
+
+
+def test_answers_of_hosts_that_are_no_gateways() -> None:
+    """What came in by another host is answered by it, though the endpoint's own host leads nowhere."""
+    world = World(TWO_HOSTS, gateway=True)
+    world.view.put_host(replace(world.view.hosts["h1"], gateway=False))
+    check_entered(world, inward(world, 0, 1), 1, 62)
+    idle_out(world)
+    check_left(outward(world, 1), 0, 62)
+    (error,) = outward(world, 1, payload=segment(81, 4000))
+    assert (error.port, see(error.frame).payload[0]) == (port_of(1), DESTINATION_UNREACHABLE)
 
 
 def test_internal_network() -> None:

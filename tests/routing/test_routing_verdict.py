@@ -143,6 +143,7 @@ def in_from(
 
 LOCAL = PortNo.LOCAL
 IN_OUT = Connection(TCP, 4000, 80)
+TOLD = Connection(ICMP)
 UP = ipv4(uplink_mac(1), uplink_mac(0), X, IPS[0], proto=TCP, payload=struct.pack("!HH16x", 4000, 80))
 OUT_BY_US = ipv4(uplink_mac(1), uplink_mac(0), IPS[2], X, proto=TCP, payload=struct.pack("!HH16x", 4000, 80))
 
@@ -182,8 +183,8 @@ OUTSIDE_CASES = {
     "in as a group": OutsideCase(LOCAL, in_from(0, IPS[0], src=bytes((224, 0, 0, 1))), Outcome.SPOOFED),
     "in by another MAC": OutsideCase(LOCAL, in_from(0, IPS[0], mac=STRANGER), Outcome.SPOOFED),
     "in, no IPv4": OutsideCase(LOCAL, bytes(60), Outcome.MALFORMED),
-    "error about what was sent": OutsideCase(LOCAL, in_from(0, IPS[0], error=True), Outcome.REPORT, "h0", 0),
-    "error for another host": OutsideCase(LOCAL, in_from(0, IPS[2], error=True), Outcome.REPORT, "h0", 2),
+    "error about what was sent": OutsideCase(LOCAL, in_from(0, IPS[0], error=True), Outcome.REPORT, "h0", 0, TOLD),
+    "error for another host": OutsideCase(LOCAL, in_from(0, IPS[2], error=True), Outcome.REPORT, "h0", 2, TOLD),
     "let in by another host": OutsideCase(UPLINK, UP, Outcome.RESTORE, "h1", 0, IN_OUT),
     "sent out by this host": OutsideCase(UPLINK, OUT_BY_US, Outcome.RESTORE, 2, "h0", IN_OUT),
     "let in by a stranger": OutsideCase(UPLINK, ipv4(STRANGER, uplink_mac(0), X, IPS[0]), Outcome.STRAY),

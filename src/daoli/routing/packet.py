@@ -132,8 +132,9 @@ class Quoted(NamedTuple):
     """What an ICMP error is about: a packet that its receiver has sent."""
 
     proto: int
-    source_port: int | None
-    destination_port: int | None
+    ipv4_dst: bytes
+    source_port: int | None = None
+    destination_port: int | None = None
 
 
 def quoted(data: bytes, frame: Frame) -> Quoted | None:
@@ -141,12 +142,12 @@ def quoted(data: bytes, frame: Frame) -> Quoted | None:
     if not is_error(data, frame):
         return None
     at = ETHERNET_HEADER + (frame.words & 0xF) * 4 + _ICMP_HEADER.size
-    proto = data[at + 9]
+    proto, ipv4_dst = data[at + 9], data[at + 16 : at + 20]
     ports_at = at + (data[at] & 0xF) * 4
     later = int.from_bytes(data[at + 6 : at + 8], "big") & _FRAGMENT_OFFSET
     if proto not in (TCP, UDP) or later or len(data) < ports_at + _PORTS.size:
-        return Quoted(proto, None, None)
-    return Quoted(proto, *_PORTS.unpack_from(data, ports_at))
+        return Quoted(proto, ipv4_dst)
+    return Quoted(proto, ipv4_dst, *_PORTS.unpack_from(data, ports_at))
 
 
 def is_error(data: bytes, frame: Frame) -> bool:

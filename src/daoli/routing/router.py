@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from daoli.ofproto import FlowRemoved, PortNo
 from daoli.ofproto.shapes import EMIT, Punt
 from daoli.routing.budget import Budget
-from daoli.routing.entries import Entries
 from daoli.routing.flows import (
     ARRIVE,
     ARRIVE_ICMP,
@@ -39,6 +38,7 @@ from daoli.routing.flows import (
     EndedProtocol,
     EndedTcp,
 )
+from daoli.routing.memory import Memory
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.packet import (
     HOST_UNREACHABLE,
@@ -70,11 +70,10 @@ from daoli.routing.pipeline import (
     pair_cookie,
 )
 from daoli.routing.policy import Between, Judgement
-from daoli.routing.recent import Recent
 from daoli.routing.routes import BACK, FORTH, Connection, Route, RouteTable, key_of, selector
 from daoli.routing.rules import Rule
-from daoli.routing.verdict import Outcome, Verdict, answering, connection_of, decide, obstacle, standing
-from daoli.routing.view import End, Outside, View
+from daoli.routing.verdict import Outcome, Verdict, answering, decide, standing
+from daoli.routing.view import End, View
 
 Write = tuple[int, bytes]
 """A dpid, and whole messages for it."""
@@ -139,8 +138,7 @@ class Router:
             settings.punt_rate * settings.uplink_factor, settings.punt_burst * settings.uplink_factor
         )
         self._icmp = Budget(settings.icmp_rate, settings.icmp_burst)
-        self._entries = Entries()
-        self._recent = Recent()
+        self._memory = Memory(self.routes)
         self._muted: dict[tuple[int, int], float] = {}
         self._denials: dict[int, float] = {}
         self._believed: dict[int, list[tuple[Route, bytes]]] = {}
@@ -153,7 +151,7 @@ class Router:
         shared = punt.in_port == self.view.switches[dpid].uplink or punt.in_port == PortNo.LOCAL
         if not (self._uplink_punts if shared else self._punts).take(port, now):
             return Answer(None, None, None, self._mute(port, now, shared=shared))
-        verdict = decide(self.view, dpid, punt, self._is_known)
+        verdict = decide(self.view, dpid, punt, self._memory)
         outcome = verdict.outcome
         if outcome is Outcome.FORWARD or outcome is Outcome.RESTORE:
             answer = self._forward(verdict, punt, now)
@@ -168,19 +166,10 @@ class Router:
         self.outcomes[answer.outcome or outcome] += 1
         return answer
 
-    def _is_known(self, key: bytes) -> bool:
-        """Tell whether a conversation has a route, or had one that has idled out."""
-        return self.routes.find(key) is not None or key in self._recent
-
     def _forward(self, verdict: Verdict, punt: Punt, now: float) -> Answer:
         source, destination, frame = verdict.source, verdict.destination, verdict.frame
         judgement = verdict.judgement
         assert source is not None and destination is not None and frame is not None and judgement is not None  # noqa: S101, PT018 (what these two outcomes carry)
-        if destination.endpoint is None and verdict.outcome is Outcome.FORWARD:
-            connection = verdict.connection or connection_of(punt.data, frame)
-            verdict, destination = self._by_entry(verdict, destination, connection)
-            if verdict.outcome is Outcome.UNREACHABLE:
-                return Answer(verdict.outcome, verdict, None, self._refuse(verdict, source.dpid, punt, now))
         hops = 1 if verdict.outcome is Outcome.RESTORE or source.dpid == destination.dpid else 2
         if frame.ttl <= hops:
             writes = self._time_exceeded(verdict, punt.data, destination.switch.host.address, now)
@@ -236,30 +225,14 @@ class Router:
             return None
         return judgement
 
-    def _by_entry(self, verdict: Verdict, outside: End, connection: Connection) -> tuple[Verdict, End]:
-        """Let an endpoint's answer leave by the host that let the question in, if there is a route of it."""
-        assert verdict.source is not None  # noqa: S101 (the caller has checked)
-        key = connection.key(verdict.source.ipv4, outside.ipv4)
-        route = self.routes.find(key)
-        entry = route.outside if route is not None else self._remembered(key, outside)
-        if entry is None:
-            return verdict, outside
-        problem = obstacle(verdict.source, entry)
-        outcome = Outcome.UNREACHABLE if problem else verdict.outcome
-        return verdict._replace(outcome=outcome, destination=entry, problem=problem, connection=connection), entry
-
-    def _remembered(self, key: bytes, outside: End) -> Outside | None:
-        switch = self.view.switches.get(self._entries.find(key) or 0)
-        if switch is None or not switch.host.gateway:
-            return None
-        return Outside(switch, outside.ipv4, outside.gateway)
-
     def _pass_on(self, verdict: Verdict, data: bytes, now: float) -> Answer:
-        """Deliver an ICMP error from outside, at most at the rate of its receiver's port."""
+        """Deliver an ICMP error that has no route, at most at the rate of its endpoint's port."""
         source, destination, frame = verdict.source, verdict.destination, verdict.frame
         assert source is not None and destination is not None and frame is not None  # noqa: S101, PT018 (what this outcome carries)
+        endpoint = source if destination.endpoint is None else destination
         port_no, hops = destination.port_no, 1 if source.dpid == destination.dpid else 2
-        if port_no is None or frame.ttl <= hops or not self._icmp.take((destination.dpid, port_no), now):
+        paid = endpoint.port_no is not None and self._icmp.take((endpoint.dpid, endpoint.port_no), now)
+        if port_no is None or frame.ttl <= hops or not paid:
             return Answer(verdict.outcome, verdict, None, [])
         emit = EMIT.pack(0, port_no, forwarded(data, destination.mac, ROUTER_MAC, hops))
         return Answer(verdict.outcome, verdict, None, [(destination.dpid, emit)])
@@ -384,8 +357,7 @@ class Router:
             return None
         route = self.routes.ended(cookie.route_id, cookie.generation, ipv4_src)
         if route is not None:
-            self._entries.remember(route)
-            self._recent.remember(route)
+            self._memory.remember(route)
         return route
 
     def revoke(self, routes: Iterable[Route]) -> tuple[list[Route], list[Write]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from daoli.ofproto import PacketInReason, PortNo
 from daoli.ofproto.shapes import Punt
+from daoli.routing.memory import Memory
 from daoli.routing.model import Network, ipv4_text
 from daoli.routing.packet import (
     ICMP,
@@ -15,17 +15,17 @@ from daoli.routing.packet import (
     REQUESTS,
     TCP,
     Frame,
+    Quoted,
     ethernet,
     fragmented,
     icmp_query,
-    is_error,
     is_opening,
     parse,
     ports,
     quoted,
 )
-from daoli.routing.policy import Between, Judgement, Packet, judge
-from daoli.routing.routes import Connection
+from daoli.routing.policy import Between, Judgement, Packet, Subject, judge
+from daoli.routing.routes import Connection, RouteTable
 from daoli.routing.view import End, Outside, Place, Switch, View
 
 
@@ -74,24 +74,20 @@ _NEVER_SENT = (0, 127)
 """First bytes of addresses that no router forwards (RFC 1812, 4.2.2.11)."""
 _FIRST_HOP = 1
 
-Known = Callable[[bytes], bool]
-"""Tells by its `Connection.key` whether a conversation has been opened before."""
+NOTHING: Final = Memory(RouteTable())
+"""What is known where no packet has been seen."""
 
 
-def _unknown(_key: bytes) -> bool:
-    return False
-
-
-def decide(view: View, dpid: int, punt: Punt, known: Known = _unknown) -> Verdict:
-    """Judge a packet that a registered host's datapath punted; `known` tells of conversations that there are."""
+def decide(view: View, dpid: int, punt: Punt, memory: Memory = NOTHING) -> Verdict:
+    """Judge a packet that a registered host's datapath punted; `memory` knows of conversations that there are."""
     switch = view.switches[dpid]
     if punt.in_port == switch.uplink:
-        return _from_uplink(view, switch, punt, known)
+        return _from_uplink(view, switch, punt, memory)
     frame = parse(punt.data)
     source = switch.by_port.get(punt.in_port)
     if source is None:
         if punt.in_port == PortNo.LOCAL and switch.host.gateway:
-            return _from_local(view, switch, punt, frame, known)
+            return _from_local(view, switch, punt, frame, memory)
         return Verdict(Outcome.UNKNOWN_PORT, frame)
     if frame is None:
         return _not_ipv4(punt.data, source)
@@ -103,11 +99,11 @@ def decide(view: View, dpid: int, punt: Punt, known: Known = _unknown) -> Verdic
     if punt.reason == PacketInReason.INVALID_TTL or frame.ttl <= _FIRST_HOP:
         return Verdict(Outcome.EXPIRED, frame, source)
     if destination is None:
-        return _to_nobody(view, punt, frame, source, known)
-    return _converse(view, source, destination, punt.data, frame, known)
+        return _to_nobody(view, punt, frame, source, memory)
+    return _converse(view, source, destination, punt.data, frame, memory)
 
 
-def _converse(view: View, source: End, destination: End, data: bytes, frame: Frame, known: Known) -> Verdict:
+def _converse(view: View, source: End, destination: End, data: bytes, frame: Frame, memory: Memory) -> Verdict:
     """Judge a packet from one known end to another."""
     between = view.policy.between(source, destination)
     if between.whole is not None:
@@ -116,16 +112,29 @@ def _converse(view: View, source: End, destination: End, data: bytes, frame: Fra
         connection = connection_of(data, frame)
         opens = is_opening(data, frame)
         if opens and frame.proto != TCP:
-            opens = not known(connection.key(frame.ipv4_src, frame.ipv4_dst))
+            opens = not memory.knows(connection.key(frame.ipv4_src, frame.ipv4_dst))
         packet = packet_of(connection, opens=opens)
         return _follow(source, destination, judge(between, packet), connection, frame)
     if (query := icmp_query(data, frame)) is not None:
         connection = Connection(ICMP, *query)
         return _follow(source, destination, judge(between, packet_of(connection)), connection, frame)
     if (about := quoted(data, frame)) is not None:
-        judgement = judge(between.reversed(), Packet(*about, opens=False))
+        packet = Packet(about.proto, about.source_port, about.destination_port, opens=False)
+        judgement = judge(between.reversed(), packet)
     else:
         judgement = judge(between, Packet(ICMP))
+    verdict = _follow(source, destination, judgement, Connection(ICMP), frame)
+    return verdict._replace(outcome=Outcome.REPORT) if verdict.outcome is Outcome.FORWARD else verdict
+
+
+def _tell(view: View, source: End, destination: End, about: Quoted, frame: Frame) -> Verdict:
+    """Judge an ICMP error that comes from the outside or goes there, as an answer to the packet that it quotes.
+
+    Outside anybody on that packet's way may send it; an endpoint speaks for itself only.
+    """
+    peer = source if source.endpoint is not None else view.by_ipv4.get(about.ipv4_dst) or Subject(about.ipv4_dst)
+    packet = Packet(about.proto, about.source_port, about.destination_port, opens=False)
+    judgement = judge(view.policy.between(destination, peer), packet)
     verdict = _follow(source, destination, judgement, Connection(ICMP), frame)
     return verdict._replace(outcome=Outcome.REPORT) if verdict.outcome is Outcome.FORWARD else verdict
 
@@ -204,7 +213,7 @@ def absence(place: End) -> str:
     return f"port {place.endpoint.port} of {place.endpoint.id} is not on host {host}"
 
 
-def _from_uplink(view: View, switch: Switch, punt: Punt, known: Known) -> Verdict:
+def _from_uplink(view: View, switch: Switch, punt: Punt, memory: Memory) -> Verdict:
     frame = parse(punt.data)
     if frame is None:
         return Verdict(Outcome.MALFORMED)
@@ -213,16 +222,16 @@ def _from_uplink(view: View, switch: Switch, punt: Punt, known: Known) -> Verdic
     here = destination is not None and destination.switch is switch
     if source is None and destination is not None and here and (entry := _entry(view, switch, frame)):
         outside = Outside(entry, frame.ipv4_src, destination.gateway)
-        return _arrived(view, punt, frame, outside, destination, known)
+        return _arrived(view, punt, frame, outside, destination, memory)
     if source is None or source.switch is switch:
         return Verdict(Outcome.STRAY, frame, problem=f"no other host has {ipv4_text(frame.ipv4_src)}")
     if frame.eth_src != source.switch.uplink_mac:
         return Verdict(Outcome.SPOOFED, frame, problem="not sent by the uplink of the source's host")
     if destination is not None and here:
-        return _arrived(view, punt, frame, source, destination, known)
+        return _arrived(view, punt, frame, source, destination, memory)
     if destination is None and switch.host.gateway and view.network_of(frame.ipv4_dst) is None:
         outside = Outside(switch, frame.ipv4_dst, source.gateway)
-        return _arrived(view, punt, frame, source, outside, known)
+        return _arrived(view, punt, frame, source, outside, memory)
     return Verdict(Outcome.STRAY, frame, source, problem=f"{ipv4_text(frame.ipv4_dst)} is not on this host")
 
 
@@ -234,9 +243,9 @@ def _entry(view: View, switch: Switch, frame: Frame) -> Switch | None:
     return entry if view.network_of(frame.ipv4_src) is None else None
 
 
-def _arrived(view: View, punt: Punt, frame: Frame, source: End, destination: End, known: Known) -> Verdict:
+def _arrived(view: View, punt: Punt, frame: Frame, source: End, destination: End, memory: Memory) -> Verdict:
     """Judge what another host has routed here."""
-    verdict = _converse(view, source, destination, punt.data, frame, known)
+    verdict = _converse(view, source, destination, punt.data, frame, memory)
     if verdict.outcome is Outcome.DENIED:
         return verdict
     outcome = Outcome.REPORT if verdict.outcome is Outcome.REPORT else Outcome.RESTORE
@@ -251,7 +260,7 @@ def _arrived(view: View, punt: Punt, frame: Frame, source: End, destination: End
     return verdict._replace(outcome=outcome, problem=problem)
 
 
-def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None, known: Known) -> Verdict:
+def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None, memory: Memory) -> Verdict:
     """Judge what the host's own stack sends to a container, from itself or from what it lets in."""
     if frame is None:
         return Verdict(Outcome.MALFORMED)
@@ -268,11 +277,11 @@ def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None, kno
         return Verdict(Outcome.EXPIRED, frame, source)
     if destination is None:
         return Verdict(Outcome.UNKNOWN_HOST, frame, source, problem=_nobody(network))
-    verdict = _converse(view, source, destination, punt.data, frame, known)
+    if (about := quoted(punt.data, frame)) is not None:
+        return _tell(view, source, destination, about, frame)
+    verdict = _converse(view, source, destination, punt.data, frame, memory)
     if verdict.outcome is not Outcome.FORWARD:
         return verdict
-    if is_error(punt.data, frame):
-        return verdict._replace(outcome=Outcome.REPORT)
     # Answers have to come back to this host, whatever the way of the destination's own host to the outside.
     if destination.switch is switch or verdict.connection is not None:
         return verdict
@@ -296,16 +305,45 @@ def _not_forwarded(frame: Frame, source: Place) -> Outcome | None:
     return Outcome.ANSWER if frame.ipv4_dst == source.gateway else None
 
 
-def _to_nobody(view: View, punt: Punt, frame: Frame, source: Place, known: Known) -> Verdict:
+def _to_nobody(view: View, punt: Punt, frame: Frame, source: Place, memory: Memory) -> Verdict:
     network = view.network_of(frame.ipv4_dst)
     if network is not None:
         return Verdict(Outcome.UNKNOWN_HOST, frame, source, problem=_nobody(network))
-    outside = Outside(source.switch, frame.ipv4_dst, source.gateway)
-    verdict = _converse(view, source, outside, punt.data, frame, known)
-    allowed = verdict.outcome is not Outcome.DENIED
-    if allowed and (not source.switch.host.gateway or frame.ipv4_dst[0] in _NEVER_SENT):
+    about = quoted(punt.data, frame)
+    entry = _way_back(view, punt.data, frame, about, memory)
+    outside = Outside(entry or source.switch, frame.ipv4_dst, source.gateway)
+    if about is not None:
+        verdict = _tell(view, source, outside, about, frame)
+    else:
+        verdict = _converse(view, source, outside, punt.data, frame, memory)
+    if verdict.outcome is Outcome.DENIED:
+        return verdict
+    if not outside.switch.host.gateway or frame.ipv4_dst[0] in _NEVER_SENT:
         return Verdict(Outcome.UNKNOWN_NETWORK, frame, source, problem="no network holds this address")
+    if entry is not None and verdict.connection is None:
+        verdict = verdict._replace(connection=connection_of(punt.data, frame))
     return verdict
+
+
+def _way_back(view: View, data: bytes, frame: Frame, about: Quoted | None, memory: Memory) -> Switch | None:
+    """Find the host that let in what a packet to the outside belongs to: it alone has translated its addresses."""
+    for connection in _names(data, frame, about):
+        dpid = memory.entry(connection.key(frame.ipv4_src, frame.ipv4_dst))
+        entry = None if dpid is None else view.switches.get(dpid)
+        if entry is not None and entry.host.gateway:
+            return entry
+    return None
+
+
+def _names(data: bytes, frame: Frame, about: Quoted | None) -> tuple[Connection, Connection]:
+    """Say as which connection a packet, or what it is about, may be known to its sender: by itself, or as fragments."""
+    if about is not None:
+        own = Connection(about.proto, about.destination_port or 0, about.source_port or 0)
+    elif (query := icmp_query(data, frame)) is not None:
+        own = Connection(ICMP, *query)
+    else:
+        own = connection_of(data, frame)
+    return own, Connection(own.protocol)
 
 
 def _nobody(network: Network) -> str:
