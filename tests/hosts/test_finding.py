@@ -52,7 +52,7 @@ def test_search_endpoint(mirror: Mirror) -> None:
         ("0.0.0.0", Invalid, "no packet is routed"),
         ("224.0.0.1", Invalid, "no packet is routed"),
         ("255.255.255.255", Invalid, "no packet is routed"),
-        ("nobody", NotFound, "no endpoint has the id"),
+        ("nobody", NotFound, "nothing that runs has the id"),
     ],
 )
 def test_search_end(mirror: Mirror, text: str, error: type[Exception], words: str) -> None:

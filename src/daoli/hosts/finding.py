@@ -52,7 +52,7 @@ def search_endpoint(view: View, text: str, field: str | None = None) -> Endpoint
     if len(named) > 1:
         candidates = ", ".join(f"{e.id} ({ipv4_text(e.ipv4)} on host {e.host})" for e in named[:NAMED])
         raise Invalid(f"{len(named)} endpoints are named {text}: {candidates}", field)
-    return _found(next(iter(named), None), f"no endpoint has the id, name or address {text}", field)
+    return _found(next(iter(named), None), f"nothing that runs has the id, name or address {text}", field)
 
 
 def search_end(view: View, text: str, field: str | None = None) -> Endpoint | IPv4Address:
