@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.e2e.docker_rig import DockerRig
 from tests.e2e.gateways import OUTSIDE, gateways, outside_routes, published
 from tests.e2e.probing import rules
 from tests.e2e.rig import PAIR, PATIENCE, Pinger, Rig, flows_between, live, normal, number, ping, reaches
+from tests.e2e.sandbox import Sandbox, ask, make_network
 from tests.e2e.traffic import TcpEcho, TcpTransfer
 from tests.labs import require_lab
 
 from daoli.lab import Endpoint, Host, wait_until
+from daoli.lab.plan import OUTSIDE_ADDRESS
 
 pytestmark = pytest.mark.e2e
 
@@ -278,3 +281,75 @@ def test_names_of_nobody(open_rig: Rig) -> None:
         assert (answer.status, answer.body["field"]) == (status, "destination")
     answer = open_rig.controller.get(f"/explain?source=192.0.2.1&destination={OUTSIDE}")
     assert (answer.status, answer.body["field"]) == (422, "destination")
+
+
+# -- Docker hosts
+
+
+@pytest.mark.timeout(180)
+def test_names_resolve_as_said(docker_rig: DockerRig) -> None:
+    """A name is said to resolve where a container finds it, with its namesakes; and else why it does not."""
+    make_network(docker_rig, "blue", "--subnet", "10.1.0.0/24")
+    make_network(docker_rig, "green", "--subnet", "10.2.0.0/24")
+    web = docker_rig.run("h1", "web", "--network", "blue")
+    db = docker_rig.run("h2", "db", "--network", "blue", "--network-alias", "shared")
+    twin = docker_rig.run("h3", "twin", "--network", "blue", "--network-alias", "shared")
+    far = docker_rig.run("h3", "far", "--network", "green")
+    sandbox = Sandbox(web)
+
+    def known(name: str) -> set[str]:
+        return set(ask(sandbox, "127.0.0.11", name, "--timeout", "0.5").get("answers") or ())
+
+    def names(destination: str) -> dict[str, Any]:
+        found: dict[str, Any] = docker_rig.get(f"/explain?source=web&destination={destination}")["names"]
+        return found
+
+    def resolved() -> bool:
+        try:
+            return bool(names("db")["also"])
+        except AssertionError:
+            return False  # its agent has not told of it yet
+
+    wait_until(resolved, PATIENCE, what="both in the inventory")
+    said = names("db")
+    assert {"db", "shared", "db.blue", "shared.blue"} <= set(said["names"])
+    own, other = db.address("blue"), twin.address("blue")
+    assert said["also"] == [other]
+    for name in said["names"]:
+        assert known(name) == ({own, other} if name.startswith("shared") else {own}), name
+    refused = names("far")
+    assert (refused["resolves"], refused["reason"]) == (
+        False,
+        "web is not on network green, and sees names of its own only",
+    )
+    assert not known("far")
+    docker_rig["h1"].docker("network", "connect", "green", "web")
+    wait_until(lambda: docker_rig.lab.api.get("/explain?source=web&destination=far").status == 422, PATIENCE)
+    endpoints = docker_rig.get("/endpoints?network=blue")["endpoints"]
+    (blue,) = (endpoint["id"] for endpoint in endpoints if endpoint["name"] == "web")
+    both = docker_rig.get(f"/explain?source={blue}&destination=far")["names"]
+    assert both["resolves"], both
+    assert known("far") == {far.address("green")}
+    docker_rig["h2"].docker("stop", "-t0", "db")
+    wait_until(lambda: docker_rig.lab.api.get(f"/explain?source={blue}&destination=db").status == 404, PATIENCE)
+
+
+@pytest.mark.timeout(180)
+def test_internal_network_needs_more_than_policy(docker_rig: DockerRig) -> None:
+    """From an internal network nothing leaves although the suggested rule allows it, as is said with the suggestion."""
+    make_network(docker_rig, "inner", "--subnet", "10.7.0.0/24", "--internal")
+    box = docker_rig.run("h1", "box", "--network", "inner")
+    path = f"/explain?source=box&destination={OUTSIDE_ADDRESS}&protocol=icmp&why_not=true"
+    wait_until(lambda: docker_rig.lab.api.get(path).status == 200, PATIENCE, what="the endpoint")
+    said = docker_rig.get(path)
+    assert (said["reason"], said["problems"]) == ("internal network", [])
+    why_not = said["why_not"]
+    assert why_not["besides"][0].startswith("network inner is internal: an agent on host h1 drops what leaves it")
+    (step,) = why_not["remedies"][0]["steps"]
+    made = docker_rig.lab.api.post(step["path"], step["body"])
+    assert made.status == 201, made
+    try:
+        assert docker_rig.get(path)["allowed"]
+        assert not box.reaches(OUTSIDE_ADDRESS)
+    finally:
+        docker_rig.lab.api.delete(f"/rules/{made.body['id']}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import Final
 
-from daoli.hosts.names import Resolution, resolution
+from daoli.hosts.live import unhurried
+from daoli.hosts.names import Resolution, glance, resolution
 from daoli.hosts.obstacles import Obstacle, end_state
 from daoli.hosts.question import Question, judged
 from daoli.hosts.reports import Explanation, PlannedFlow, RuleSaid
@@ -60,7 +61,6 @@ def explain(
         destination_address=ipv4_text(b.ipv4),
         source_end=end_state(a, settled),
         destination_end=end_state(b, settled),
-        names=_names(router.view, a, b),
     )
 
 
@@ -69,10 +69,14 @@ def _enters_elsewhere(a: End, b: End) -> bool:
     return a.endpoint is None and a.switch is not b.switch
 
 
-def _names(view: View, a: End, b: End) -> Resolution | None:
+async def look_up(view: View, a: End, b: End) -> Resolution | None:
+    """Tell whether the first end's container finds the second's by name; None where that makes no sense."""
     if not isinstance(a, Place) or not isinstance(b, Place) or a is b:
         return None
-    return resolution(a.endpoint, b.endpoint, view.endpoints.values(), answered=a.switch.names is not None)
+    asker, sought = a.endpoint, b.endpoint
+    matters, answered = glance(asker, sought), a.switch.names is not None
+    known = [endpoint async for endpoint in unhurried(list(view.endpoints.values())) if matters(endpoint)]
+    return resolution(asker, sought, known, answered=answered)
 
 
 def _said(between: Between, protocol: int | None, port: int | None) -> tuple[RuleSaid, ...]:

@@ -19,7 +19,7 @@ import structlog
 from daoli.datapath.datapath import Datapath
 from daoli.datapath.errors import DatapathError
 from daoli.hosts.events import EventHub
-from daoli.hosts.explain import explain
+from daoli.hosts.explain import explain, look_up
 from daoli.hosts.herald import Herald
 from daoli.hosts.inquiries import Inquiries
 from daoli.hosts.ledger import Ledger
@@ -518,7 +518,7 @@ class Fabric:
         if question.why_not:
             said = replace(said, why_not=why_not(self.view, question, a, b, found))
         routes, total = await self._live.between(a, b, question.number, question.port)
-        return replace(said, routes=tuple(routes), routes_total=total)
+        return replace(said, routes=tuple(routes), routes_total=total, names=await look_up(self.view, a, b))
 
     @property
     def inquiries(self) -> Inquiries:

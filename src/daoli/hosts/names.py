@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -60,24 +60,42 @@ def names_of(endpoint: Called) -> set[str]:
 
 
 def resolution(asker: Endpoint, sought: Endpoint, everybody: Iterable[Endpoint], *, answered: bool) -> Resolution:
-    """Tell by which names an endpoint's container finds another's; `answered`: whether an agent answers on its host."""
-    names = names_of(_told(sought))
-    networks, namesakes = {asker.network}, []
-    for endpoint in everybody:
-        if endpoint.container is not None and endpoint.container == asker.container:
-            networks.add(endpoint.network)
-        if endpoint.id != sought.id and not names.isdisjoint(names_of(_told(endpoint))):
-            namesakes.append(endpoint)
+    """Tell by which names an endpoint's container finds another's.
+
+    `everybody` are all endpoints, or those that `glance` finds; `answered`: whether an agent answers on its host.
+    """
     if not answered:
         why = f"no agent on host {asker.host} answers questions for names; Docker there knows its own containers only"
         return Resolution(False, why)
+    known = everybody if asker.container is not None else ()
+    networks = {asker.network, *(e.network for e in known if e.container == asker.container)}
     if sought.network not in networks:
         return Resolution(False, f"{asker.name} is not on network {sought.network}, and sees names of its own only")
+    names = names_of(_told(sought))
     if not names:
         return Resolution(False, f"endpoint {sought.id} has no name")
-    also = sorted(ipv4_text(endpoint.ipv4) for endpoint in namesakes if endpoint.network in networks)
+    others = (e for e in everybody if e.network in networks and e.id != sought.id)
+    also = sorted(ipv4_text(other.ipv4) for other in others if not names.isdisjoint(names_of(_told(other))))
     reason = f"both are on network {sought.network}"
     return Resolution(True, reason, tuple(sorted(names)), tuple(also[:ALSO_SHOWN]))
+
+
+def glance(asker: Endpoint, sought: Endpoint) -> Callable[[Endpoint], bool]:
+    """Make what tells at a glance which endpoints may matter to `resolution`: there may be very many."""
+    names = names_of(_told(sought))
+    plain = names | {".".join(name.split(".")[:n]) for name in names for n in range(1, name.count(".") + 1)}
+    container = asker.container
+
+    def matters(endpoint: Endpoint) -> bool:
+        own = endpoint.container or ""
+        return (
+            (container is not None and own == container)
+            or endpoint.name.lower() in plain
+            or own[:SHORT_ID] in plain
+            or any(alias.lower() in plain for alias in endpoint.aliases)
+        )
+
+    return matters
 
 
 def _told(endpoint: Endpoint) -> Endpoint:

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from daoli.agent.names.zone import Zone, reversed_address
-from daoli.hosts.names import resolution
+from daoli.hosts.names import glance, resolution
 from daoli.hosts.spec import EndpointSpec
 
 
@@ -110,7 +110,7 @@ def test_what_came_and_went_leaves_nothing(changes: list[EndpointSpec]) -> None:
 CONTAINERS = ("a" * 64, "ab" * 32, None)
 FABRICS = st.lists(
     st.tuples(
-        st.sampled_from(("web", "Web", "db", None)),
+        st.sampled_from(("web", "Web", "db", "web.dnet1", None)),
         st.sampled_from(("dnet1", "dnet2")),
         st.sampled_from(CONTAINERS),
         st.sampled_from(((), ("www",), ("db",))),
@@ -135,4 +135,6 @@ def test_explanations_tell_what_is_answered(drawn: list[tuple[str | None, str, s
     leading = {name for name in told if sought.ipv4 in zone.addresses(name, networks)}
     assert (set(said.names), said.resolves) == (leading, bool(leading))
     assert set(said.also) == {ipv4 for name in leading for ipv4 in zone.addresses(name, networks)} - {sought.ipv4}
+    glanced = list(filter(glance(records[0], records[1]), records))
+    assert resolution(records[0], records[1], glanced, answered=True) == said
     assert not resolution(records[0], records[1], records, answered=False).resolves
