@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from daoli.agent import nat
 from daoli.agent.commands import CommandError
@@ -34,6 +35,7 @@ class FakeHost:
         self.loads = 0
         self.cut: list[str] = []
         """UDP ports whose connections were forgotten."""
+        self.conntrack = True
         self.sysctls = {nat._ROUTE_LOCALNET: "0"}
 
     async def run(self, *command: str, stdin: str | None = None) -> str:
@@ -51,6 +53,8 @@ class FakeHost:
                 return (self.table or "", "", 0 if self.table is not None else 1)
             case ("nft", "delete", *_):
                 self.table = None
+            case ("conntrack", *_) if not self.conntrack:
+                raise CommandError(command, "no such file or directory")
             case ("conntrack", "-D", "-p", "udp", "--orig-port-dst", port):
                 self.cut.append(port)
             case ("iptables", "-w", "5", *words):
@@ -171,6 +175,16 @@ async def test_udp_follows_its_port(host: FakeHost) -> None:
     await here.apply(Rules("192.0.2.1"))
     await here.apply(Rules("192.0.2.1", mappings=(moved,)))
     assert host.cut == ["53", "54", "54", "53", "53"]
+
+
+async def test_udp_clients_that_stay_are_told(host: FakeHost) -> None:
+    """Where connections cannot be forgotten the rules hold all the same, and the log says so."""
+    here = Nat()
+    await here.apply(RULES)
+    host.conntrack = False
+    with capture_logs() as logs:
+        assert await here.apply(Rules("192.0.2.1", mappings=(Mapping("udp", 53, "10.1.0.7", 53),)))
+    assert [(entry["event"], entry["port"]) for entry in logs] == [("udp_clients_stay", 53)]
 
 
 async def test_docker_is_asked_to_let_ours_pass(host: FakeHost) -> None:

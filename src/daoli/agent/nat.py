@@ -171,7 +171,10 @@ class Nat:
         before = mappings if self._mappings is None else self._mappings
         self._mappings = mappings
         for port in sorted({each.port for each in before ^ mappings if each.protocol == "udp"}):
-            await _succeeds("conntrack", "-D", "-p", "udp", "--orig-port-dst", str(port))
+            try:
+                await attempt("conntrack", "-D", "-p", "udp", "--orig-port-dst", str(port))
+            except CommandError as error:
+                log.warning("udp_clients_stay", port=port, error=str(error))
 
     async def remove(self) -> None:
         """Take all of it away again."""

@@ -28,6 +28,7 @@ PROGRAMS: Final = {
     "openvswitch-switch": ("ovs-vsctl", "ovsdb-client", "ovs-appctl"),
     "iproute2": ("ip",),
     "nftables": ("nft",),
+    "conntrack": ("conntrack",),
     "util-linux": ("setpriv",),
 }
 """Debian package -> its programs that the agent runs."""

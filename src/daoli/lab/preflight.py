@@ -22,6 +22,7 @@ DOCKER_PACKAGES = {
     "runc": ("runc",),
     "iptables": ("iptables",),
     "nftables": ("nft",),
+    "conntrack": ("conntrack",),
     "busybox-static": ("busybox",),
     "iperf3": ("iperf3",),
 }
