@@ -53,7 +53,7 @@ from fleet import FIRST_PORT, UPLINK, Endpoint, make_endpoints, syn, uplink_mac
 try:
     import osken_peer as peer
 except ModuleNotFoundError:
-    peer = None  # type: ignore[assignment]
+    peer = None  # type: ignore[assignment]  # None stands for the module that is not there
 
 REPEATS = 7
 ROUNDS = 25
@@ -83,7 +83,7 @@ def turn_us(work: Callable[[], object]) -> list[float]:
     return [took / count * 1e6]
 
 
-def shaped() -> list[tuple[str, Shape[object], tuple[object, ...], Message]]:  # type: ignore[type-var]
+def shaped() -> list[tuple[str, Shape[object], tuple[object, ...], Message]]:  # type: ignore[type-var]  # of any kind
     """List the shapes with an example each."""
     frame = syn(make_endpoints(1, 1)[0], make_endpoints(2, 1)[0])
     examples = [
@@ -95,7 +95,7 @@ def shaped() -> list[tuple[str, Shape[object], tuple[object, ...], Message]]:  #
         (flows.DENY, flows.Deny(0, 1, 1, 7, MAC, A, B)),
         (flows.FORGET, flows.Forget(0, 1, pipeline.COOKIE_ALL)),
     ]
-    return [(type(example).__name__, shape, tuple(example), example.message()) for shape, example in examples]  # type: ignore[misc,attr-defined]
+    return [(type(example).__name__, shape, tuple(example), example.message()) for shape, example in examples]  # type: ignore[misc,attr-defined]  # of any kind
 
 
 def codec_rows() -> list[dict[str, float | str | None]]:
@@ -106,8 +106,8 @@ def codec_rows() -> list[dict[str, float | str | None]]:
         rows.append(
             {
                 **canonical(f"{type(message).__name__} ({name})", message),
-                "pack": time_us(lambda shape=shape, values=values: shape.pack(*values)),  # type: ignore[misc]
-                "unpack": time_us(lambda shape=shape, data=data: shape.unpack(data, 0, len(data))),  # type: ignore[misc]
+                "pack": time_us(lambda shape=shape, values=values: shape.pack(*values)),  # type: ignore[misc]  # mypy infers no lambda with a default
+                "unpack": time_us(lambda shape=shape, data=data: shape.unpack(data, 0, len(data))),  # type: ignore[misc]  # mypy infers no lambda with a default
             }
         )
     rows += [canonical(cls.__name__, EXAMPLES[cls]) for cls in sorted(EXAMPLES, key=lambda cls: cls.__name__)]

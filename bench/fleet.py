@@ -188,7 +188,7 @@ class Fleet:
         """Connect all datapaths and wait until the controller has settled each."""
         loop = asyncio.get_running_loop()
         for datapath in self.all:
-            await loop.create_connection(lambda datapath=datapath: datapath, host, port)  # type: ignore[misc]
+            await loop.create_connection(lambda datapath=datapath: datapath, host, port)  # type: ignore[misc]  # mypy infers no lambda with a default
         async with asyncio.timeout(60):
             for datapath in self.all if not self.bare else ():
                 await datapath.settled.wait()

@@ -143,10 +143,10 @@ def changes(view: View, punts: list[tuple[Punt, int]]) -> dict[str, list[float]]
 
         rounds = [
             (
-                times_ms(lambda rule=added: policy.put_rule(rule)),  # type: ignore[misc]
-                times_ms(lambda rule=added: router.obsolete(router.affected([rule]))),  # type: ignore[misc]
-                times_ms(lambda rule=added: policy.remove_rule(rule.id)),  # type: ignore[misc]
-                times_ms(lambda rule=added: router.obsolete(router.affected([rule]))),  # type: ignore[misc]
+                times_ms(lambda rule=added: policy.put_rule(rule)),  # type: ignore[misc]  # mypy infers no lambda with a default
+                times_ms(lambda rule=added: router.obsolete(router.affected([rule]))),  # type: ignore[misc]  # mypy infers no lambda with a default
+                times_ms(lambda rule=added: policy.remove_rule(rule.id)),  # type: ignore[misc]  # mypy infers no lambda with a default
+                times_ms(lambda rule=added: router.obsolete(router.affected([rule]))),  # type: ignore[misc]  # mypy infers no lambda with a default
             )
             for _ in range(ROUNDS)
         ]
