@@ -70,6 +70,11 @@ class Session:
         """Whether sentences are wanted, not a body."""
         return self.format in (Format.TABLE, Format.WIDE)
 
+    @property
+    def watching(self) -> bool:
+        """Whether it is to go on."""
+        return bool(self._flags.get("watch"))
+
     def say(self, text: str) -> None:
         """Write a line of the result."""
         click.echo(text)
@@ -108,7 +113,7 @@ class Session:
 
     def show(self, listing: Listing, fetch: Callable[[], Any]) -> None:
         """Show a list: once, or with ``--watch`` again and again."""
-        if self._flags.get("watch"):
+        if self.watching:
             self._watch(listing, fetch)
         body = fetch()
         if self.format in (Format.JSON, Format.YAML):

@@ -64,11 +64,10 @@ def output_option() -> click.Option:
     )
 
 
-def watch_option() -> click.Option:
-    """Make the flag that goes on looking."""
-    return click.Option(
-        ["-w", "--watch"], is_flag=True, help="Go on showing what changes.", expose_value=False, callback=keep
-    )
+def watch_option(*more: str) -> click.Option:
+    """Make the flag that goes on looking, with more names for it."""
+    flags = ["-w", "--watch", *more]
+    return click.Option(flags, is_flag=True, help="Go on showing what changes.", expose_value=False, callback=keep)
 
 
 class Explained(click.Command):
