@@ -9,6 +9,7 @@ from daoli.api.services import SERVICES
 
 async def test_show(populated: Api) -> None:
     """The controller tells its version, its OpenFlow port, its pool, and how much it knows."""
+    populated.fabric.measured = {"routes": 3.0}
     assert (await populated.ask("GET", "/controller")).body == {
         "version": "1.2.3",
         "openflow": {"port": 6653},
@@ -16,6 +17,7 @@ async def test_show(populated: Api) -> None:
         "hosts": 2,
         "networks": 1,
         "endpoints": 2,
+        "routes": 3,
         "refused": [],
         "ledger": {"written": 0, "dropped": 0, "problem": None},
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import Run
-from tests.cli.fake import FakeApi
+from tests.cli.fake import FakeApi, endpoint
 from tests.cli.test_cli_rule import CUT, ROUTE, RULE
 
 GROUP = {"name": "b", "networks": ["n"]}
@@ -25,8 +25,7 @@ def file(tmp_path: Path) -> str:
 @pytest.fixture
 def there(api: FakeApi) -> FakeApi:
     """Let the group be there."""
-    api.says("GET", "/groups", {"groups": [GROUP]})
-    api.says("GET", "/rules", {"rules": []})
+    api.says("GET", "/policy", {"groups": [GROUP], "rules": []})
     return api
 
 
@@ -40,13 +39,14 @@ def test_apply(there: FakeApi, run: Run, file: str) -> None:
 
 def test_dry_run(there: FakeApi, run: Run, file: str) -> None:
     """Trying it ends as diff does, and names the routes that would be cut."""
+    there.says("GET", "/endpoints", {"endpoints": [endpoint("e1")]})
     there.says("PUT", "/policy", CUT | {"cut": [ROUTE]})
     said = run("apply", "-f", file, "--dry-run")
     assert said.code == 1
-    assert said.out.splitlines()[1] == "would cut route 7: e1 > 198.51.100.7:80"
-    assert there.asked[-1].path == "/policy?dry_run=true"
-    there.answers["GET", "/rules"].clear()
-    there.says("GET", "/rules", {"rules": [{"id": "x", "action": "deny"}]})
+    assert said.out.splitlines()[1] == "would cut route 7: web > 198.51.100.7:80"
+    assert there.asked[1].path == "/policy?dry_run=true"
+    there.answers["GET", "/policy"].clear()
+    there.says("GET", "/policy", {"groups": [GROUP], "rules": [{"id": "x", "action": "deny"}]})
     said = run("apply", "-f", file, "--dry-run")
     assert (said.code, said.out) == (0, "nothing changes\n")
 
@@ -70,8 +70,7 @@ def test_refused_field(there: FakeApi, run: Run, file: str) -> None:
 
 def test_export(api: FakeApi, run: Run) -> None:
     """What there is is written as it is applied."""
-    api.says("GET", "/groups", {"groups": [GROUP]})
-    api.says("GET", "/rules", {"rules": [RULE]})
+    api.says("GET", "/policy", {"groups": [GROUP], "rules": [RULE]})
     assert run("policy", "export").out.startswith("groups:\n  b:\n  - n\nrules:\n- id: 3f2a9c000001\n")
     assert json.loads(run("policy", "export", "-o", "json").out)["groups"] == {"b": ["n"]}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from tests.cli.conftest import Run
 from tests.cli.fake import FakeApi, endpoint
 
@@ -41,6 +42,16 @@ def test_ls(api: FakeApi, run: Run) -> None:
         ["7", "web", "f" * 12, "-", "h1", ">", "h2", "300", "-", "3m"],
         ["7", "198.51.100.7:40000", "web:80", "tcp", "h1", "300", "-", "3m"],
     ]
+
+
+def test_watch_learns_names(api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that comes while routes are watched is shown by its name."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    api.says("GET", "/endpoints", {"endpoints": [endpoint("e1")]})
+    for routes in ([], [IN]):
+        api.says("GET", "/routes", {"routes": routes})
+    api.refuses("GET", "/routes", 401, "the token is wrong")
+    assert run("route", "ls", "--watch").lines[1][2] == "web:80"
 
 
 def test_as_json(api: FakeApi, run: Run) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import Run
-from tests.cli.fake import FakeApi
+from tests.cli.fake import FakeApi, endpoint
 
 NOBODY = dict.fromkeys(("endpoint", "network", "group", "label", "cidr"))
 RULE: dict[str, Any] = {
@@ -73,11 +73,12 @@ def test_add(api: FakeApi, run: Run) -> None:
 
 def test_add_dry_run(api: FakeApi, run: Run) -> None:
     """A rule that is only tried says which routes it would cut."""
+    api.says("GET", "/endpoints", {"endpoints": [endpoint("e1")]})
     api.says("POST", "/rules", RULE | CUT | {"cut": [ROUTE]})
     said = run("rule", "add", "deny", "--dry-run", "--allow-unknown")
     assert api.asked[0].path == "/rules?allow_unknown=true&dry_run=true"
     assert said.out.splitlines()[0].startswith("rule 3f2a9c000001 would be made: ")
-    assert said.out.splitlines()[-1] == "would cut route 7: e1 > 198.51.100.7:80"
+    assert said.out.splitlines()[-1] == "would cut route 7: web > 198.51.100.7:80"
     api.says("POST", "/rules", RULE | CUT)
     run("rule", "add", "deny", "--dry-run")
     assert run("rule", "add", "deny", "--dry-run").out.splitlines()[-1] == "would cut no route"
@@ -103,6 +104,7 @@ def test_wrong_use(words: str, reason: str, run: Run) -> None:
 
 def test_rm(api: FakeApi, run: Run) -> None:
     """Rules are removed one by one; what that cut is told."""
+    api.says("GET", "/endpoints", {"endpoints": [endpoint("e1")]})
     api.says("DELETE", "/rules/a", CUT | {"cut": [ROUTE]})
     api.refuses("DELETE", "/rules/b", 404, "there is no rule b")
     said = run("rule", "rm", "a", "b")

@@ -14,6 +14,7 @@ CONTROLLER = {
     "hosts": 2,
     "networks": 1,
     "endpoints": 5,
+    "routes": 3,
     "refused": [
         {"address": "192.0.2.2", "host": "h2", "count": 3, "last_seconds": 4.0, "reason": "the token is wrong"}
     ],
@@ -42,7 +43,7 @@ def test_status(api: FakeApi, run: Run) -> None:
         "Hosts:        2, 1 connected\n"
         "Networks:     1, pool 10.210.0.0/16\n"
         "Endpoints:    5\n"
-        "Routes:       4\n"
+        "Routes:       3\n"
         "Published:    1 port\n"
         "Moves:        1 under way\n"
         "Problem:      h2: no datapath\n"

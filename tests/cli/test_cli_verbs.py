@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.cli.fake import FakeApi
 
+from daoli.api.app import OPERATIONS
 from daoli.cli.__main__ import daolictl
 from daoli.cli.verbs import Explained
 
@@ -69,3 +70,69 @@ def test_wrong_use(words: tuple[str, ...], run: Run) -> None:
     said = run(*words)
     assert (said.code, said.out) == (2, "")
     assert "--help" in said.err
+
+
+SPOKEN = {
+    "show_controller": "status",
+    "show_readiness": "status",
+    "show_health": "doctor",
+    "list_hosts": "host ls",
+    "show_host": "host show",
+    "remove_host": "host rm",
+    "list_networks": "network ls",
+    "make_network": "network create",
+    "show_network": "network show",
+    "remove_network": "network rm",
+    "list_endpoints": "endpoint ls",
+    "show_endpoint": "endpoint show",
+    "list_groups": "group ls",
+    "show_group": "group show",
+    "put_group": "group put",
+    "remove_group": "group rm",
+    "list_rules": "rule ls",
+    "make_rule": "rule add",
+    "show_rule": "rule show",
+    "remove_rule": "rule rm",
+    "show_policy": "policy export",
+    "put_policy": "apply",
+    "replay_policy": "policy replay",
+    "list_leases": "lease ls",
+    "list_publications": "publish ls",
+    "publish": "publish create",
+    "show_publication": "publish create",
+    "unpublish": "publish rm",
+    "list_moves": "move ls",
+    "begin_move": "container move",
+    "show_move": "move show",
+    "list_routes": "route ls",
+    "explain": "explain",
+    "trace": "trace",
+    "read_ledger": "ledger",
+    "stream_events": "events",
+}
+"""Operations of the API, by the verb that has each."""
+UNSPOKEN = {
+    "join_host": "an agent knows its host, daoli agent makes it one",
+    "replace_endpoints": "a host's agent tells what runs there, and nobody else knows",
+    "put_endpoint": "likewise",
+    "remove_endpoint": "likewise: the agent would tell of it again",
+    "grant_lease": "Docker asks for addresses, by the agent",
+    "release_lease": "Docker gives them back, and the agent what Docker forgot",
+    "replace_leases": "likewise",
+    "remove_container": "the agent tells that a container is no more",
+    "take_report": "agents tell what is not in place",
+    "answer_inquiry": "agents answer",
+    "report_move": "the agents that move a container tell how far they are",
+    "watch": "programs that keep a copy read it; for people there are events and --watch",
+    "show_metrics": "Prometheus reads them",
+    "show_description": "programs read it",
+}
+"""Operations without a verb, and why."""
+
+
+def test_every_operation_has_a_verb() -> None:
+    """What the API can do daolictl can ask for, or there is a reason why not; a new operation needs one of both."""
+    operations = {operation.handler.__name__ for operation in OPERATIONS}
+    assert SPOKEN.keys() | UNSPOKEN.keys() == operations
+    assert not SPOKEN.keys() & UNSPOKEN.keys()
+    assert set(SPOKEN.values()) <= {" ".join(path) for path in LEAVES}

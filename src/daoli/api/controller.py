@@ -50,6 +50,8 @@ class ControllerBody(BaseModel):
     hosts: int
     networks: int
     endpoints: int
+    routes: int
+    """Live ones."""
     refused: list[RefusedBody]
     """Those without the right token in the last two minutes, the last one first."""
     ledger: LedgerState
@@ -66,6 +68,7 @@ async def show_controller(ask: Ask[None, Query]) -> Answer:
             hosts=len(view.hosts),
             networks=len(view.networks),
             endpoints=len(view.endpoints),
+            routes=int(ask.services.fabric.gauges().get("routes", 0)),
             refused=_refused(ask.services),
             ledger=LedgerState(written=ledger.written, dropped=ledger.dropped, problem=ledger.problem),
         )

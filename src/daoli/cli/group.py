@@ -49,8 +49,8 @@ def put(session: Session, name: str, networks: tuple[str, ...], *, allow_unknown
     path = place("groups", name) + asked(allow_unknown=allow_unknown, dry_run=dry_run)
     reply = session.client.request("PUT", path, {"networks": list(networks)})
     done = "would have" if dry_run else "made, with" if reply.status == CREATED else "has"
-    names = ", ".join(networks) or "no network"
-    session.result(reply.body, name, f"group {name} {done} {names}", *cuts(reply.body, dry_run=dry_run))
+    said = f"group {name} {done} {', '.join(networks) or 'no network'}"
+    session.result(reply.body, name, said, *cuts(reply.body, dry_run=dry_run, client=session.client))
 
 
 @group.command("rm", examples=("daolictl group rm backend",))
@@ -63,6 +63,6 @@ def rm(session: Session, names: tuple[str, ...], *, dry_run: bool) -> None:
     def remove(name: str) -> None:
         body = session.client.request("DELETE", place("groups", name) + asked(dry_run=dry_run)).body
         done = "would be removed" if dry_run else "removed"
-        session.result(body, name, f"group {name} {done}", *cuts(body, dry_run=dry_run))
+        session.result(body, name, f"group {name} {done}", *cuts(body, dry_run=dry_run, client=session.client))
 
     each(names, remove)

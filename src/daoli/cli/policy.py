@@ -54,7 +54,7 @@ def apply(session: Session, file: TextIO, *, dry_run: bool, allow_unknown: bool)
     if not lines:
         session.result(body, "same", "nothing changes" if dry_run else "nothing has changed")
         return SAME
-    session.result(body, "different", *lines, *cuts(body, dry_run=dry_run))
+    session.result(body, "different", *lines, *cuts(body, dry_run=dry_run, client=session.client))
     return DIFFERENT if dry_run else SAME
 
 
@@ -66,7 +66,7 @@ def _complain(refusal: Refused, wanted: PolicyFile, name: str) -> None:
 
 
 def _present(session: Session) -> PolicyFile:
-    found = exported(session.client.get("/groups")["groups"], session.client.get("/rules")["rules"])
+    found = exported(**session.client.get("/policy"))
     return PolicyFile(found["groups"], found["rules"])
 
 
@@ -79,7 +79,7 @@ def policy() -> None:
 @pass_session
 def export(session: Session) -> None:
     """Write all groups and rules as daolictl apply takes them: YAML, unless -o json asks for that."""
-    found = exported(session.client.get("/groups")["groups"], session.client.get("/rules")["rules"])
+    found = exported(**session.client.get("/policy"))
     if session.format is Format.JSON:
         session.body(found)
     else:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from daoli.cli.client import Client
 from daoli.cli.endpoint import SHORT_ID
 from daoli.cli.output import Column, column, duration
 from daoli.cli.session import Listing, Session
@@ -61,6 +62,20 @@ def route() -> None:
 @pass_session
 def ls(session: Session) -> None:
     """List live routes with their counters."""
-    endpoints = session.client.get("/endpoints")["endpoints"] if session.for_people else []
-    names = {endpoint["id"]: endpoint.get("name") or endpoint["id"] for endpoint in endpoints}
-    session.show(listing(names), lambda: session.client.get("/routes"))
+    names: dict[str, str] = {}
+
+    def fetch() -> Any:
+        body = session.client.get("/routes")
+        ends = {route[side] for route in body["routes"] for side in ("source", "destination")} - {None}
+        if session.for_people and not ends <= names.keys():
+            names.update(names_of(session.client))
+        return body
+
+    session.show(listing(names), fetch)
+
+
+def names_of(client: Client) -> dict[str, str]:
+    """Ask for endpoints' names, by id."""
+    return {
+        endpoint["id"]: endpoint.get("name") or endpoint["id"] for endpoint in client.get("/endpoints")["endpoints"]
+    }

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from daoli.cli import complete
-from daoli.cli.client import place
+from daoli.cli.client import Client, place
 from daoli.cli.complaints import each
 from daoli.cli.host import cut_sentences
 from daoli.cli.output import Column, column
 from daoli.cli.ports import PROTOCOLS
-from daoli.cli.route import end_text
+from daoli.cli.route import end_text, names_of
 from daoli.cli.rules import parse_ports, parse_selector, parse_until, rule_text, selector_text, traffic_text
 from daoli.cli.session import Listing, Session
 from daoli.cli.verbs import Noun, pass_session, translated
@@ -132,7 +132,7 @@ def add(
     body = {name: value for name, value in wanted.items() if value is not None}
     reply = session.client.request("POST", "/rules" + asked(allow_unknown=allow_unknown, dry_run=dry_run), body)
     done = "would be made" if dry_run else "made" if reply.status == CREATED else "was there already"
-    session.result(reply.body, reply.body["id"], *written(reply.body, done, dry_run=dry_run))
+    session.result(reply.body, reply.body["id"], *written(reply.body, done, dry_run=dry_run, client=session.client))
 
 
 @rule.command("rm", examples=("daolictl rule rm 3f2a9c", "daolictl rule rm web-db --dry-run"))
@@ -145,7 +145,7 @@ def rm(session: Session, names: tuple[str, ...], *, dry_run: bool) -> None:
     def remove(name: str) -> None:
         body = session.client.request("DELETE", place("rules", name) + asked(dry_run=dry_run)).body
         done = "would be removed" if dry_run else "removed"
-        session.result(body, name, f"rule {name} {done}", *cuts(body, dry_run=dry_run))
+        session.result(body, name, f"rule {name} {done}", *cuts(body, dry_run=dry_run, client=session.client))
 
     each(names, remove)
 
@@ -156,7 +156,7 @@ def asked(**flags: bool) -> str:
     return f"?{query}" if query else ""
 
 
-def written(body: Rule, done: str, *, dry_run: bool = False) -> list[str]:
+def written(body: Rule, done: str, *, dry_run: bool = False, client: Client | None = None) -> list[str]:
     """Say what became of a rule."""
     lines = [f"rule {body['id']} {done}: {rule_text(body)}"]
     lines += [
@@ -164,14 +164,16 @@ def written(body: Rule, done: str, *, dry_run: bool = False) -> list[str]:
         for side in ("source", "destination")
         if body.get(f"{side}_matches") == 0 and not body[side].get("cidr")
     ]
-    return lines + cuts(body, dry_run=dry_run)
+    return lines + cuts(body, dry_run=dry_run, client=client)
 
 
-def cuts(body: dict[str, Any], *, dry_run: bool) -> list[str]:
-    """Say which routes a change cuts; if it is only tried, each of them."""
+def cuts(body: dict[str, Any], *, dry_run: bool, client: Client | None = None) -> list[str]:
+    """Say which routes a change cuts; if it is only tried, each of them, with the names that a `client` can ask for."""
     if not dry_run:
         return cut_sentences(body)
     routes = body["cut"]
-    return [f"would cut route {r['id']}: {end_text(r, 'source')} > {end_text(r, 'destination')}" for r in routes] or [
+    names = names_of(client) if routes and client else {}
+    ends = [" > ".join(end_text(route, side, names) for side in ("source", "destination")) for route in routes]
+    return [f"would cut route {route['id']}: {between}" for route, between in zip(routes, ends, strict=True)] or [
         "would cut no route"
     ]

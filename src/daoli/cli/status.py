@@ -56,7 +56,7 @@ def sentences(found: dict[str, Any], url: str) -> list[str]:
         ["Hosts:", f"{len(hosts)}, {connected} connected"],
         ["Networks:", f"{controller['networks']}, pool {controller['pool']}"],
         ["Endpoints:", str(controller["endpoints"])],
-        ["Routes:", str(sum(host["status"]["live_routes"] for host in hosts))],
+        ["Routes:", str(controller["routes"])],
         ["Published:", count(len(found["publications"]), "port")],
         ["Moves:", f"{moving} under way"],
     ]
