@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 from typing import Any, cast
 
 import pytest
+from tests.hosts.gateways import LOCAL_MAC, enter, leave, open_world
 from tests.hosts.rig import NO_BUFFER, UPLINK, FakeDatapath, Rig, port, uplink
 
 from daoli.datapath import Datapath, DatapathError
@@ -26,9 +27,8 @@ from daoli.ofproto import (
     PortStatus,
     SetAsync,
 )
-from daoli.ofproto.shapes import Punt
 from daoli.routing.flows import Ended
-from daoli.routing.model import ROUTER_MAC, Network
+from daoli.routing.model import Network
 from daoli.routing.pipeline import MAGIC, MAGIC_MASK, NAMES_PORT, Kind
 from daoli.routing.routes import BACK, FORTH
 from daoli.routing.static import static_flows
@@ -309,33 +309,6 @@ async def test_many_flows_are_compared_in_several_turns(rig: Rig, monkeypatch: p
 
 
 # -- the outside
-
-X = bytes((198, 51, 100, 7))
-LOCAL_MAC = {n: bytes((2, 0xEE, 0, 0, 0, n)) for n in (1, 2)}
-
-
-async def open_world(rig: Rig) -> None:
-    """Make both hosts gateways, and settle them."""
-    for n in (1, 2):
-        rig.hosts[n] = replace(rig.hosts[n], gateway=True)
-        rig.datapaths[n].ports.append(port(PortNo.LOCAL, "daoli", LOCAL_MAC[n]))
-    await rig.ready()
-
-
-def send(rig: Rig, n: int, in_port: int, eth_src: bytes, src: bytes, dst: bytes) -> None:
-    """Punt a UDP packet from port 9 to port 9."""
-    frame = ROUTER_MAC + eth_src + rig.frame(1, 2)[12:26] + src + dst + bytes((0, 9, 0, 9, 0, 8, 0, 0))
-    rig.fabric.received(cast("Datapath", rig.datapaths[n]), Punt(0, NO_BUFFER, len(frame), 0, 0, 0, in_port, frame))
-
-
-def leave(rig: Rig, n: int) -> None:
-    """Let a host's endpoint open a way out."""
-    send(rig, n, 10 + n, rig.endpoints[n].mac, rig.endpoints[n].ipv4, X)
-
-
-def enter(rig: Rig, n: int, to: int) -> None:
-    """Let a host's own stack send to an endpoint."""
-    send(rig, n, PortNo.LOCAL, LOCAL_MAC[n], X, rig.endpoints[to].ipv4)
 
 
 async def test_outside_routes_are_reported(rig: Rig) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
-from tests.hosts.rig import Rig
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+from tests.hosts.gateways import enter, leave, open_world
+from tests.hosts.rig import UPLINK, FakeDatapath, Rig, port, uplink
 
 from daoli.datapath import Datapath, DatapathError
 from daoli.hosts.fabric import Fabric
@@ -14,8 +20,9 @@ from daoli.hosts.ledger import Ledger, Wanted
 from daoli.hosts.mirror import Changed
 from daoli.hosts.move import Move
 from daoli.hosts.publication import Publication
-from daoli.ofproto import FlowMod
+from daoli.ofproto import FlowMod, FlowRemoved, PortReason, PortStatus
 from daoli.routing.flows import Ended
+from daoli.routing.model import Host
 from daoli.routing.router import Router
 
 
@@ -139,3 +146,166 @@ async def test_the_ledger_is_told_when_nobody_listens() -> None:
     assert rig.events.last_id == before
     assert rig.fabric.counters["ledger_entries_total{kind=route.opened}"] == 1
     await rig.fabric.close()
+
+
+# -- every route that was opened is closed once
+
+
+class History:
+    """What may happen to routes, in any order; each controller's books are right after each step."""
+
+    def __init__(self) -> None:
+        self.rig = Rig()
+        self.rig.hosts[3] = Host("h3", 3, bytes((192, 0, 2, 3)), "up")
+        self.rig.datapaths[3] = FakeDatapath(3, [uplink(3)])
+        self.ledger = Ledger()
+        self.away: set[int] = set()
+        self._lives = 0
+
+    async def begin(self) -> None:
+        """Start a controller, which finds the datapaths as they are."""
+        rig = self.rig
+        self._lives += 1
+        for n in rig.hosts:
+            if rig.hosts[n].dpid in rig.view.switches:
+                rig.view.disconnect(n)
+        self.ledger = Ledger()
+        router = Router(rig.view, first_route_id=self._lives << 16)
+        rig.fabric = Fabric(rig.view, router, rig.events, lambda: rig.now, self.ledger)
+        await rig.connect(*(n for n in rig.datapaths if n not in self.away))
+
+    async def end(self) -> None:
+        """End a controller, once all datapaths have left it: those that are cut wait for nobody then."""
+        for n in set(self.rig.datapaths) - self.away:
+            self.rig.fabric.disconnected(cast("Datapath", self.rig.datapaths[n]), None)
+        counters = self.check()
+        for kind in ("opened", "closed"):
+            assert counters[f"ledger_entries_total{{kind=route.{kind}}}"] == counters[f"routes_{kind}_total"]
+        closed = [entry.route for entry in await self.ledger.read(Wanted()) if entry.kind == "route.closed"]
+        assert len(closed) == len(set(closed))
+        await self.rig.fabric.close()
+
+    def check(self) -> Mapping[str, int]:
+        """Compare what was opened, adopted and closed with what is live."""
+        counters = self.rig.fabric.counters
+        begun = counters["routes_opened_total"] + counters["routes_adopted_total"]
+        assert begun == counters["routes_closed_total"] + len(self.rig.fabric.router.routes)
+        return counters
+
+    async def restart(self, _: int) -> None:
+        """Have another controller."""
+        await self.end()
+        await self.begin()
+
+    async def talk(self, n: int) -> None:
+        """Let endpoints send to each other, or out."""
+        if n == 3:
+            leave(self.rig, 1)
+        elif "e2" in self.rig.view.endpoints:
+            self.rig.punt(n, 3 - n)
+
+    async def let_in(self, n: int) -> None:
+        """Let the same connection come in by a host: by another one than before it takes its route's place."""
+        enter(self.rig, n, 2)
+
+    async def idle(self, n: int) -> None:
+        """Have the flows of one datapath idle out."""
+        datapath = self.rig.datapaths[n]
+        for key, flow in list(datapath.table.items()):
+            if flow in datapath.live:
+                del datapath.table[key]
+                if flow.flags and n not in self.away:
+                    gone = FlowRemoved(flow.cookie, flow.priority, 0, flow.table_id, 30, 0, 30, 0, 1, 100, flow.match)
+                    self.rig.fabric.received(cast("Datapath", datapath), gone)
+
+    async def leave(self, n: int) -> None:
+        """Have a datapath leave, or come back with what it had."""
+        datapath = cast("Datapath", self.rig.datapaths[n])
+        if n in self.away:
+            self.away.discard(n)
+            await self.rig.connect(n)
+        else:
+            self.away.add(n)
+            self.rig.fabric.disconnected(datapath, None)
+
+    async def lose(self, n: int) -> None:
+        """Have a datapath lose all its flows, and come back."""
+        self.rig.datapaths[n].table.clear()
+        if n not in self.away:
+            await self.leave(n)
+        await self.leave(n)
+
+    async def remove(self, _: int) -> None:
+        """Have an endpoint come or go."""
+        if "e2" in self.rig.view.endpoints:
+            self.rig.remove(self.rig.endpoints[2])
+        else:
+            self.rig.post(self.rig.endpoints[2])
+
+    async def close_way(self, n: int) -> None:
+        """Have a host become a gateway, or none."""
+        self.rig.post(replace(self.rig.hosts[n], gateway=not self.rig.view.hosts[f"h{n}"].gateway))
+
+    async def change_uplink(self, n: int) -> None:
+        """Give an uplink another MAC."""
+        datapath = self.rig.datapaths[n]
+        changed = port(UPLINK, "up", bytes((2, 0xDD, 0, 0, datapath.ports[0].hw_addr[4] + 1, n)))
+        datapath.ports[0] = changed
+        if n not in self.away:
+            self.rig.fabric.received(cast("Datapath", datapath), PortStatus(PortReason.MODIFY, changed))
+
+
+STEPS = (
+    History.talk,
+    History.talk,
+    History.let_in,
+    History.let_in,
+    History.idle,
+    History.leave,
+    History.lose,
+    History.remove,
+    History.close_way,
+    History.change_uplink,
+    History.restart,
+)
+Step = Callable[[History, int], Coroutine[Any, Any, None]]
+
+
+@given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 3)), max_size=20))
+@example([(History.let_in, 1), (History.let_in, 3)])
+@example([(History.talk, 1), (History.lose, 1), (History.lose, 2)])
+@example([(History.talk, 1), (History.restart, 1), (History.remove, 1)])
+@settings(max_examples=100, deadline=None)
+def test_whatever_begins_is_over_once(steps: list[tuple[Step, int]]) -> None:
+    """In any history each route that was opened or adopted is live, or was closed and told once."""
+
+    async def live() -> None:
+        history = History()
+        await open_world(history.rig)
+        await history.begin()
+        for step, n in steps:
+            history.rig.now += 0.3
+            await step(history, n)
+            await history.rig.quiet()
+            history.check()
+        await history.end()
+
+    with capture_logs():
+        asyncio.run(live())
+
+
+async def test_a_connection_that_comes_in_elsewhere_is_told(rig: Rig) -> None:
+    """The route whose place another takes is closed, and that is why."""
+    rig.hosts[3] = Host("h3", 3, bytes((192, 0, 2, 3)), "up")
+    rig.datapaths[3] = FakeDatapath(3, [uplink(3)])
+    await open_world(rig)
+    await rig.connect(3)
+    async with rig.events.subscribe({"route.opened", "route.closed"}) as subscription:
+        enter(rig, 1, 2)
+        enter(rig, 3, 2)
+        rig.fabric.disconnected(cast("Datapath", rig.datapaths[1]), None)
+        rig.fabric.disconnected(cast("Datapath", rig.datapaths[2]), None)
+        told = [await anext(subscription) for _ in range(3)]
+    assert [event.kind for event in told] == ["route.opened", "route.opened", "route.closed"]
+    assert told[2].fields["why"] == "it came in by another host"
+    assert told[2].fields["route"] == told[0].fields["route"]

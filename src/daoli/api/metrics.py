@@ -35,6 +35,7 @@ HELP: Final = {
     "packets_total": "Punted packets that were judged, by outcome.",
     "punts_total": "Packets that datapaths sent to the controller.",
     "routes": "Live routes.",
+    "routes_adopted_total": "Routes that an earlier controller had opened, and that were found on datapaths.",
     "routes_closed_total": "Routes that ended, by idling out or by being cut.",
     "routes_opened_total": "Routes that were opened.",
     "switch_errors_total": "OpenFlow error messages from datapaths.",

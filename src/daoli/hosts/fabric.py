@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any, Final
@@ -91,6 +91,7 @@ class Fabric:
         self._counts = dict.fromkeys(
             (
                 "punts_total",
+                "routes_adopted_total",
                 "routes_opened_total",
                 "routes_closed_total",
                 "switch_errors_total",
@@ -187,6 +188,7 @@ class Fabric:
                 target.write(data)
         if answer.opened is not None:
             self._counts["routes_opened_total"] += 1
+            self._tell_cut(answer.replaced, "it came in by another host")
             if self._herald.hearing:
                 self._herald.opened(answer.opened, punt, answer)
         elif answer.outcome is not Outcome.FORWARD and self._herald.hearing:
@@ -275,6 +277,8 @@ class Fabric:
         if repair.writes:
             datapath.write(b"".join(repair.writes))
         self._write(self.router.lift_denials(self._now()))
+        self._counts["routes_adopted_total"] += repair.adopted
+        self._counts["routes_closed_total"] += len(repair.ended)
         if self._herald.hearing:
             for route in repair.ended:
                 self._herald.closed(route, "gone when its host reconnected")
@@ -403,11 +407,15 @@ class Fabric:
     def _revoke(self, routes: Iterable[Route], why: str) -> tuple[list[RouteReport], set[int]]:
         taken, writes = self.router.revoke(routes)
         self._write(writes)
+        self._tell_cut(taken, why)
+        return [self._live.report(route) for route in taken], {dpid for dpid, _ in writes}
+
+    def _tell_cut(self, taken: Collection[Route], why: str) -> None:
+        """Count and tell of routes that were taken out of the table; what deletes their flows is written."""
         self._counts["routes_closed_total"] += len(taken)
         if self._herald.hearing:
             for route in taken:
                 self._herald.cut(route, why, self._datapaths)
-        return [self._live.report(route) for route in taken], {dpid for dpid, _ in writes}
 
     async def _confirm(self, cut: list[RouteReport], dpids: set[int], names: dict[int, str]) -> CutReport:
         async def barrier(dpid: int) -> str | None:

@@ -113,6 +113,8 @@ class Answer(NamedTuple):
     verdict: Verdict | None
     opened: Route | None
     writes: list[Write]
+    replaced: tuple[Route, ...] = ()
+    """What `opened` takes the place of; it is out of the table."""
 
 
 _REPORTED: Final[dict[Outcome, Unreachable]] = {
@@ -177,8 +179,9 @@ class Router:
         route = self.routes.find(key_of(verdict.connection, source, destination))
         emit = EMIT.pack(0, destination.port_no, forwarded(punt.data, destination.mac, ROUTER_MAC, hops))
         opened, writes = None, []
+        replaced: list[Route] = []
         if route is not None and route.connection is not None and not route.joins(source.dpid, destination.dpid):
-            _, writes = self.revoke([route])  # the same connection comes in by another host now
+            replaced, writes = self.revoke([route])  # the same connection comes in by another host now
             route = None
         if route is None:
             route = opened = self.routes.open(source, destination, judgement, now, verdict.connection)
@@ -191,7 +194,7 @@ class Router:
             route.renew(now)
         writes += self.flows_of(route)
         writes.append((destination.dpid, emit))
-        return Answer(verdict.outcome, verdict, opened, writes)
+        return Answer(verdict.outcome, verdict, opened, writes, tuple(replaced))
 
     def limit(self, route: Route) -> None:
         """Note in which directions a connection may not be opened, so that their flows take answers only."""
