@@ -273,6 +273,17 @@ def test_entering(open_rig: Rig) -> None:
     assert explain(rig, OUTSIDE, other.id)["path"] == ["h2"]
 
 
+def test_entering_installs_what_is_planned(open_rig: Rig) -> None:
+    """The flows that are planned for what a host itself sends to a container elsewhere are those that come."""
+    rig, other = open_rig, open_rig.add("h2")
+    said = explain(rig, rig["h1"].address, other.id, protocol="icmp")
+    assert said["path"] == ["h1", "h2"]
+    assert reaches(rig["h1"], other.ip)
+    for name in said["path"]:
+        found = [flow for flow in live(rig[name], CONNECTION) if other.ip in flow]
+        assert normal(found) == normal(flow["flow"] for flow in said["flows"] if flow["host"] == name)
+
+
 def test_names_of_nobody(open_rig: Rig) -> None:
     """An address inside a network that nobody has is told so, as are the gateway and two that are outside."""
     one = open_rig.add("h1")

@@ -184,6 +184,10 @@ async def test_both_ends_and_names_are_told(rig: Rig) -> None:
     assert (end.connected, end.settled, end.uplink, end.uplink_link, end.gateway) == (True, True, "up", "up", False)
     assert said.names is not None
     assert said.names.reason.startswith("no agent on host h1")
+    rig.fabric.disconnected(cast("Datapath", rig.datapaths[1]), None)
+    away = (await rig.explain(rig.endpoints[1], rig.endpoints[2])).names
+    assert away is not None
+    assert away.reason.startswith("host h1 is not connected")
     assert (await rig.explain(rig.endpoints[1], rig.endpoints[1])).names is None
 
 

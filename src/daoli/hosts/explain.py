@@ -74,6 +74,8 @@ async def look_up(view: View, a: End, b: End) -> Resolution | None:
     if not isinstance(a, Place) or not isinstance(b, Place) or a is b:
         return None
     asker, sought = a.endpoint, b.endpoint
+    if not a.switch.connected:
+        return Resolution(False, f"host {asker.host} is not connected: nobody knows whether an agent answers there")
     matters, answered = glance(asker, sought), a.switch.names is not None
     known = [endpoint async for endpoint in unhurried(list(view.endpoints.values())) if matters(endpoint)]
     return resolution(asker, sought, known, answered=answered)
