@@ -25,6 +25,7 @@ def refused(path: str = "/x", status: int = 409, **problem: Any) -> Refused:
         (refused(detail="x", errors=[{"field": "a", "detail": "y"}]), "x\na: y"),
         (refused("/hosts/x?a=b", 404, detail="none"), "none\ndaolictl host ls lists what there is"),
         (refused("/explain?source=x", 404, detail="none"), "none\ndaolictl endpoint ls lists what there is"),
+        (refused("/explain?via=x", 404, detail="none", field="via"), "none\ndaolictl host ls lists what there is"),
         (refused("/other", 404, detail="none"), "none"),
         (refused(status=503, detail="full"), "full\ntry again; daolictl doctor tells more"),
     ],

@@ -167,7 +167,7 @@ def test_outside(api: FakeApi, run: Run) -> None:
     ]
     api.says("GET", "/explain", ALLOWED | {"source": None, "source_end": outside, "published": ports, "flows": []})
     assert run("explain", "198.51.100.7", "db", "80/tcp", "--via", "h1").out.splitlines()[3:-1] == [
-        "source:    198.51.100.7 on h1, port daoli (4294967294) up, host settled, uplink eth1 up, a gateway",
+        "source:    198.51.100.7 on h1, port daoli (LOCAL) up, host settled, uplink eth1 up, a gateway",
         "published: port 8080/tcp of host h1 leads to its port 80",
         "published: 192.0.2.1:81/tcp of every host leads to its port 80",
     ]

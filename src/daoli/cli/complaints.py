@@ -62,7 +62,9 @@ def _advice(refusal: Refused) -> list[str]:
     if refusal.status == HTTPStatus.NOT_FOUND and refusal.kind == "about:blank":
         return [f"this daolictl is {__version__}; daolictl status tells the controller's version"]
     if refusal.status == HTTPStatus.NOT_FOUND:
-        noun = LISTS.get(refusal.path.strip("/").partition("/")[0].partition("?")[0])
+        noun = (
+            "host" if refusal.field == "via" else LISTS.get(refusal.path.strip("/").partition("/")[0].partition("?")[0])
+        )
         return [f"daolictl {noun} ls lists what there is"] if noun else []
     return []
 

@@ -134,7 +134,8 @@ def _no_route(body: dict[str, Any]) -> str:
 def _end(end: dict[str, Any]) -> str:
     """Say where an end is, and how things are there."""
     called = f"{end['name']}, {end['address']}" if end["name"] else end["address"]
-    port = f"port {end['port'] or 'LOCAL'}" + (f" ({end['port_no']}) {end['link']}" if end["link"] else " missing")
+    number = end["port_no"] if end["name"] else "LOCAL"
+    port = f"port {end['port'] or 'LOCAL'}" + (f" ({number}) {end['link']}" if end["link"] else " missing")
     host = "settled" if end["settled"] else "being read" if end["connected"] else "not connected"
     uplink = f"uplink {end['uplink']} {end['uplink_link'] or 'missing'}"
     gateway = [] if end["name"] else ["a gateway" if end["gateway"] else "no gateway"]

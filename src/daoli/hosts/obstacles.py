@@ -63,7 +63,10 @@ def _link(port: PortInfo | None) -> str | None:
 
 def _at(end: End, settled: Container[int]) -> Iterator[Obstacle]:
     host, port = end.switch.host.name, _port(end)
-    if not end.switch.connected:
+    if end.endpoint is None and not end.switch.host.gateway:
+        said = f"host {host} is no gateway: nothing leaves or enters by it"
+        yield Obstacle(said, 'run daoli agent there, or post the host with "gateway": true; no policy helps')
+    elif not end.switch.connected:
         yield Obstacle(absence(end), f"see daolictl host show {host}, and there ovs-vsctl show and the agent's log")
     elif end.switch.dpid not in settled:
         yield Obstacle(f"the flow table of host {host} is being read", "ask again in a moment")
@@ -71,9 +74,6 @@ def _at(end: End, settled: Container[int]) -> Iterator[Obstacle]:
         yield Obstacle(away, _put_back(end))
     elif port is not None and not port.up:
         yield Obstacle(f"port {_whose(end, port)} on host {host} is down", _set_up(end, port))
-    if not isinstance(end, Place) and not end.switch.host.gateway:
-        said = f"host {host} is no gateway: nothing leaves or enters by it"
-        yield Obstacle(said, 'run daoli agent there, or post the host with "gateway": true; no policy helps')
 
 
 def _whose(end: End, port: PortInfo) -> str:
