@@ -24,6 +24,10 @@ LEGACY = (
     "tables: filter, nat"
 )
 UNREACHABLE = "RTNETLINK answers: Network is unreachable"
+NOT_ROUTED = (
+    f"it was last seen in chain ip nat PREROUTING; the kernel does not route it ({UNREACHABLE}); net.ipv4.ip_forward "
+    "is 0"
+)
 TABLE = ("nft", "-f", "-")
 CLEARED = ("nft", "delete", "table", "ip", "daoli_trace")
 ROUTE = ("ip", "-4", "route", "get", "198.51.100.7", "from", "10.1.0.2", "iif", "daoli")
@@ -49,6 +53,7 @@ class FakeHost:
         monkeypatch.setattr(module, "run", self.run)
         monkeypatch.setattr(module, "attempt", self.attempt)
         monkeypatch.setattr(module, "_LEGACY", self.legacy)
+        monkeypatch.setattr(module, "sysctl", lambda _: "1" if self.routed else "0")
         monkeypatch.setattr(module, "QUIET", 0.05)
         monkeypatch.setattr(module, "_MONITOR", ("sh", "-c", f"cat {self.says}; exec sleep 60"))
 
@@ -110,7 +115,7 @@ async def test_sees_it_leave(host: FakeHost) -> None:
             ENTERED,
             False,
             None,
-            f"it was last seen in chain ip nat PREROUTING; the kernel does not route it ({UNREACHABLE})",
+            NOT_ROUTED,
         ),
         (ENTERED + FORWARDED, True, "filter\nnat\n", LEGACY),
     ],

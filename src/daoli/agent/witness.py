@@ -14,6 +14,7 @@ from typing import Any, Final, Never, Protocol
 
 from daoli.agent.client import Refused, Unreachable
 from daoli.agent.commands import ENVIRONMENT, CommandError, attempt, run
+from daoli.agent.links import sysctl
 from daoli.agent.nftrace import TABLE, Path, parse, render
 from daoli.agent.ovs import BRIDGE
 from daoli.hosts.inquiry import LONGEST, Inquiry, Sought, Word
@@ -26,6 +27,7 @@ ATTEMPTS: Final = 15
 LINE_LIMIT: Final = 1 << 20
 """Bytes of a line of the monitor; what is longer is passed over."""
 _MONITOR: Final = ("setpriv", "--pdeathsig", "TERM", "nft", "monitor")
+_FORWARD: Final = "net.ipv4.ip_forward"
 _LEGACY: Final = File("/proc/net/ip_tables_names")
 """Where the kernel names the tables of legacy iptables that are in use."""
 
@@ -146,6 +148,7 @@ async def why_lost(path: Path) -> str | None:
         to, by = path.seen.get("ip daddr", ""), path.seen.get("ip saddr", "")
         _, said, code = await attempt("ip", "-4", "route", "get", to, "from", by, "iif", BRIDGE)
         found += [f"the kernel does not route it ({said})"] if code else []
+        found += [f"{_FORWARD} is 0"] if sysctl(_FORWARD) == "0" else []
     if legacy := await asyncio.to_thread(_legacy_tables):
         found.append(f"daolictl cannot see legacy iptables rules, and there are such tables: {', '.join(legacy)}")
     return "; ".join(found)
