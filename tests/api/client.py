@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 from json import loads as json_loads
 from typing import Any, NamedTuple
 
@@ -19,11 +18,11 @@ from daoli.api.problems import MEDIA_TYPE, ProblemBody
 from daoli.hosts.events import EventHub
 from daoli.hosts.inquiries import Inquiries
 from daoli.hosts.inventory import Inventory
-from daoli.hosts.question import Question
+from daoli.hosts.question import Question, ends
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.hosts.stored import Record
 from daoli.hosts.trace import Step, Trace
-from daoli.routing.model import Endpoint
+from daoli.routing.model import Endpoint, ipv4_text
 from daoli.routing.view import View
 from daoli.store.memory import MemoryStore
 
@@ -47,7 +46,8 @@ def listed(n: int) -> dict[str, Any]:
 class FakeFabric:
     """Knows what a test puts in, and remembers what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, view: View) -> None:
+        self.view = view
         self.counters: dict[str, int] = {}
         self.measured: dict[str, float] = {}
         self.problem: str | None = None
@@ -100,17 +100,12 @@ class FakeFabric:
         self.tried.append(set(changes))
         return self.cuts.get(0, CutReport())
 
-    async def trace(
-        self,
-        source: Endpoint,
-        destination: Endpoint | IPv4Address,
-        protocol: str | None = None,
-        port: int | None = None,
-    ) -> Trace:
+    async def trace(self, question: Question) -> Trace:
         """Lose everything."""
-        to = str(destination) if isinstance(destination, IPv4Address) else destination.id
-        step = Step("h1", f"{source.id} {to} {protocol} {port}")
-        return Trace(source.id, to, protocol or "icmp", port, False, "lost", "h1", (step,))
+        source, to = ends(self.view, question)
+        a, b = (end.endpoint.id if end.endpoint else ipv4_text(end.ipv4) for end in (source, to))
+        step = Step(source.switch.host.name, f"{a} {b} {question.protocol} {question.port}")
+        return Trace(a, b, question.protocol or "icmp", question.port, False, "lost", step.host, (step,))
 
     async def confirmed(self, revision: int) -> CutReport:
         """Give what the test cut at this revision."""
@@ -176,7 +171,8 @@ def _matches(template: str, path: str) -> bool:
 async def serving(*, token: str | None = None, store: MemoryStore | None = None) -> AsyncIterator[Api]:
     """Serve the API on a free port."""
     store = store or MemoryStore()
-    inventory, fabric, events = Inventory(store, View()), FakeFabric(), EventHub(clock=lambda: 0.0)
+    view = View()
+    inventory, fabric, events = Inventory(store, view), FakeFabric(view), EventHub(clock=lambda: 0.0)
     await inventory.load()
     following = asyncio.ensure_future(inventory.run())
     app = make_app(inventory, fabric, events, token=token, version="1.2.3")

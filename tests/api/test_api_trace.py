@@ -19,9 +19,11 @@ async def test_trace(populated: Api) -> None:
 
 
 async def test_outside(populated: Api) -> None:
-    """The destination may be an address that no network holds."""
+    """Either end may be an address that no network holds; such a source enters by the host that is told."""
     answer = await populated.ask("POST", "/trace", {"source": "web1", "destination": "198.51.100.7"})
     assert (answer.status, answer.body["destination"]) == (200, "198.51.100.7")
+    answer = await populated.ask("POST", "/trace", {"source": "198.51.100.7", "destination": "web1", "via": "h2"})
+    assert (answer.status, answer.body["source"], answer.body["stopped_at"]) == (200, "198.51.100.7", "h2")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,9 @@ async def test_outside(populated: Api) -> None:
         ({"source": "e1", "destination": "10.1.0.99"}, 404, "destination"),
         ({"source": "e1", "destination": "198.51.100"}, 404, "destination"),
         ({"source": "e1", "destination": "127.0.0.1"}, 422, "destination"),
-        ({"source": "198.51.100.7", "destination": "e1"}, 404, "source"),
+        ({"source": "198.51.100.7", "destination": "198.51.100.8"}, 422, "destination"),
+        ({"source": "198.51.100.7", "destination": "e1", "via": "h9"}, 404, "via"),
+        ({"source": "e1", "destination": "e2", "via": "h1"}, 422, "via"),
         ({"source": "e1", "destination": "e2", "port": 1}, 422, "port"),
         ({"source": "e1", "destination": "e2", "protocol": "icmp", "port": 1}, 422, "port"),
         ({"source": "e1", "destination": "e2", "colour": "red"}, 422, "colour"),

@@ -57,6 +57,8 @@ def test_outside(api: FakeApi, run: Run) -> None:
         "web > 198.51.100.7 80/tcp: lost at h1: dropped\n"
     )
     assert api.asked[-1].body["destination"] == "198.51.100.7"
+    run("trace", "198.51.100.7", "db", "--via", "h1")
+    assert api.asked[-1].body == {"source": "198.51.100.7", "destination": "db", "via": "h1"}
 
 
 @pytest.mark.parametrize(("arrived", "code", "word"), [(True, 0, "arrived"), (None, 1, "unseen")])

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from tests.e2e.docker_rig import PATIENCE, Container, DockerRig
 from tests.e2e.rig import Capture
-from tests.e2e.sandbox import make_network
+from tests.e2e.sandbox import Sandbox, make_network
 from tests.e2e.test_e2e_trace import planted
 
 from daoli.lab import DockerHost, wait_until
@@ -151,7 +151,7 @@ def test_obstacle(rig: DockerRig, obstacle: Obstacle) -> None:
             last = one["steps"][-1]
             assert (last["table"], last["chain"]) == (obstacle.table, obstacle.chain)
             assert last["rule"] in one["reason"]
-    assert web.reaches(OUTSIDE_ADDRESS)
+    wait_until(lambda: web.reaches(OUTSIDE_ADDRESS), PATIENCE, what="the way out")
     assert trace(rig, "web", OUTSIDE_ADDRESS)["arrived"]
 
 
@@ -211,6 +211,19 @@ def test_no_host_stands_between_containers(rig: DockerRig) -> None:
     finally:
         for name, *words in rules:
             rig[name].exec(["iptables", "-D", *words])
+
+
+@pytest.mark.parametrize(("host", "hosts"), [("h1", {"h1"}), ("h2", {"h1", "h2"})])
+def test_from_outside(rig: DockerRig, host: str, hosts: set[str]) -> None:
+    """What comes from outside by a host goes into a container's port, wherever that is, and nobody answers it."""
+    db = run(rig, host, "db")
+    with Capture(Sandbox(db), "ip", "and", "host", OUTSIDE_ADDRESS) as seen:
+        found = trace(rig, OUTSIDE_ADDRESS, "db", protocol="tcp", port=80, via="h1")
+        wait_until(lambda: seen.lines, PATIENCE, what="the probe")
+        assert len(seen.stop()) == 1
+    assert found["arrived"], found
+    assert {step["host"] for step in found["steps"]} == hosts
+    assert rig.get("/routes")["routes"] == []
 
 
 def test_agent_away(rig: DockerRig) -> None:

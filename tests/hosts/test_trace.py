@@ -13,6 +13,7 @@ from tests.hosts.rig import NO_BUFFER, FakeDatapath, Rig, port
 from daoli.datapath import Datapath, Disconnected
 from daoli.hosts import inquiries
 from daoli.hosts.inquiry import Inquiry, Passed, Word
+from daoli.hosts.question import Question
 from daoli.hosts.trace import Trace, Tracer
 from daoli.ofproto import FlowStatsRequest, Match, Message, Output, PacketOut, PortNo, PortState
 from daoli.ofproto.shapes import Punt
@@ -94,12 +95,12 @@ def answer(rig: Rig, *words: Word) -> list[Inquiry]:
 
 async def outside(rig: Rig, *packet: Any) -> Trace:
     """Send a probe to the outside."""
-    return await rig.fabric.trace(rig.endpoints[1], IPv4Address("198.51.100.7"), *packet)
+    return await rig.fabric.trace(Question(rig.endpoints[1], IPv4Address("198.51.100.7"), *packet))
 
 
 async def trace(rig: Rig, source: int = 1, destination: int = 2, *packet: Any) -> Trace:
     """Send a probe."""
-    return await rig.fabric.trace(rig.endpoints[source], rig.endpoints[destination], *packet)
+    return await rig.fabric.trace(Question(rig.endpoints[source], rig.endpoints[destination], *packet))
 
 
 def said(trace: Trace) -> list[tuple[str, str]]:
@@ -311,3 +312,29 @@ async def test_outside_without_local(rig: Rig) -> None:
     answer(rig, WATCHING)
     rig.view.remove_port(1, "daoli", PortNo.LOCAL)
     assert (await outside(rig)).reason == "unreachable: port LOCAL is not on host h1"
+
+
+async def test_outside_with_local_down(rig: Rig) -> None:
+    """A LOCAL whose interface is down leads nowhere."""
+    open_gateway(rig)
+    await rig.ready()
+    Wire(rig)
+    answer(rig, WATCHING)
+    ports = rig.datapaths[1].ports
+    ports[2] = replace(ports[2], state=PortState.LINK_DOWN)
+    assert (await outside(rig)).reason == "port LOCAL on host h1 is down: it goes nowhere from there"
+
+
+@pytest.mark.parametrize(("destination", "hosts"), [(1, {"h1"}), (2, {"h1", "h2"})])
+async def test_from_outside(rig: Rig, destination: int, hosts: set[str]) -> None:
+    """What comes from outside begins at LOCAL of the host by which it enters, and goes on as what that lets in."""
+    open_gateway(rig)
+    await rig.ready()
+    Wire(rig)
+    question = Question(IPv4Address("198.51.100.7"), rig.endpoints[destination], "tcp", 80, via="h1")
+    found = await rig.fabric.trace(question)
+    assert (found.arrived, found.source, found.destination) == (True, "198.51.100.7", f"e{destination}")
+    assert {step.host for step in found.steps} == hosts
+    assert found.steps[0].what == "sent into the bridge as if let in by host h1, port LOCAL"
+    assert found.reason.endswith("what the firewall of host h1 lets in was not tried")
+    assert not rig.datapaths[1].live

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -23,7 +22,6 @@ from daoli.hosts.reported import Reported
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.hosts.stored import Record
 from daoli.hosts.trace import Trace
-from daoli.routing.model import Endpoint
 
 
 class Fabric(Protocol):
@@ -67,14 +65,8 @@ class Fabric(Protocol):
         """What agents are asked about probes."""
         ...
 
-    async def trace(
-        self,
-        source: Endpoint,
-        destination: Endpoint | IPv4Address,
-        protocol: str | None = None,
-        port: int | None = None,
-    ) -> Trace:
-        """Send a probe to an endpoint, or to an address outside all networks, and tell how far it got."""
+    async def trace(self, question: Question) -> Trace:
+        """Send a probe, and tell how far it got."""
         ...
 
     async def confirmed(self, revision: int) -> CutReport:

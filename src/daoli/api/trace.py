@@ -1,4 +1,4 @@
-"""A probe from one endpoint to another or to the outside, and how far it got."""
+"""A probe between endpoints, or between one and the outside, and how far it got."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationInfo, field_validator
 
 from daoli.api.operation import Answer, Ask, Operation, Query, Reply
+from daoli.hosts.question import Question
 from daoli.hosts.trace import Trace
 
 
 class TraceRequest(BaseModel):
     """A probe to be sent. Endpoints are told by id, by name if only one has it, or by IPv4 address.
 
-    The destination may also be an address outside all networks.
+    One of them may also be an address outside all networks.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,6 +26,9 @@ class TraceRequest(BaseModel):
     """By default icmp: an echo request."""
     port: int | None = Field(default=None, ge=1, le=65535)
     """Destination port; by default 9."""
+
+    via: str | None = None
+    """The host by which a source that is outside enters; by default the destination's own."""
 
     @field_validator("port")
     @classmethod
@@ -39,11 +43,12 @@ class TraceBody(RootModel[Trace]):
 
 
 async def trace(ask: Ask[TraceRequest, Query]) -> Answer:
-    """Send a probe from an endpoint to another or to the outside, and tell how far it got; no route is opened."""
-    body = ask.body
-    source = ask.services.inventory.find_endpoint(body.source, "source")
-    destination = ask.services.inventory.find_end(body.destination, "destination")
-    return Answer(TraceBody(await ask.services.fabric.trace(source, destination, body.protocol, body.port)))
+    """Send a probe between endpoints, or between one and the outside, and tell how far it got; no route is opened."""
+    body, inventory = ask.body, ask.services.inventory
+    source = inventory.find_end(body.source, "source")
+    destination = inventory.find_end(body.destination, "destination")
+    question = Question(source, destination, body.protocol, body.port, body.via)
+    return Answer(TraceBody(await ask.services.fabric.trace(question)))
 
 
 OPERATIONS = (

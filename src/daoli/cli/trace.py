@@ -20,14 +20,21 @@ from daoli.cli.verbs import Verb, pass_session, translated
         "daolictl trace web db",
         "daolictl trace web db 5432/tcp",
         "daolictl trace web 198.51.100.7 443/tcp",
+        "daolictl trace 198.51.100.7 web 80/tcp --via h1",
         "daolictl trace web db -o json",
     ),
 )
 @click.argument("source", shell_complete=complete.endpoints)
 @click.argument("destination", shell_complete=complete.endpoints)
 @click.argument("traffic", required=False, metavar="[PORT/PROTOCOL]", callback=translated(parse_traffic))
+@click.option(
+    "--via",
+    metavar="HOST",
+    shell_complete=complete.hosts,
+    help="Where a source that is outside enters.  [default: the destination's host]",
+)
 @pass_session
-def trace(session: Session, source: str, destination: str, traffic: Traffic | None) -> int:
+def trace(session: Session, source: str, destination: str, traffic: Traffic | None, via: str | None) -> int:
     """Send a probe from a container to another, or to an address outside, and show where it got to, flow by flow.
 
     It goes in at the source's bridge as if the container had sent it: an ICMP echo request, a TCP SYN or a UDP packet
@@ -38,9 +45,13 @@ def trace(session: Session, source: str, destination: str, traffic: Traffic | No
     or iptables dropped it, or by which interface it would leave; there it is taken away, so that nobody outside hears
     of it.
 
+    From the outside it begins at port LOCAL of a host, as if the host's firewall had let it in: that is not tried.
+
     The exit code is 0 if it went into the destination's port, or would leave its host, and 1 if not.
     """
-    body = {"source": found(session.client, source)["id"], "destination": _destination(session, destination)}
+    body: dict[str, Any] = {"source": _end(session, source), "destination": _end(session, destination)}
+    if via is not None:
+        body["via"] = via
     if traffic is not None:
         body |= {"protocol": traffic.protocol, **({"port": traffic.port} if traffic.port else {})}
     answer = session.client.request("POST", "/trace", body).body
@@ -48,7 +59,7 @@ def trace(session: Session, source: str, destination: str, traffic: Traffic | No
     return 0 if answer["arrived"] else 1
 
 
-def _destination(session: Session, text: str) -> str:
+def _end(session: Session, text: str) -> str:
     """Give an endpoint's id; an address as it is, since it may be one outside."""
     try:
         return str(IPv4Address(text))

@@ -49,7 +49,7 @@ from daoli.ofproto import (
 )
 from daoli.ofproto.shapes import Punt
 from daoli.routing.flows import FORGET, Ended, EndedProtocol, EndedTcp
-from daoli.routing.model import Endpoint, Host, dpid_text, mac_text
+from daoli.routing.model import Host, dpid_text, mac_text
 from daoli.routing.pipeline import MAGIC, MAGIC_MASK
 from daoli.routing.reconcile import Reconciler, wanted_flows
 from daoli.routing.router import Router, Write, source_of
@@ -533,15 +533,9 @@ class Fabric:
         """What hosts' agents are asked about probes."""
         return self._tracer.inquiries
 
-    async def trace(
-        self,
-        source: Endpoint,
-        destination: Endpoint | IPv4Address,
-        protocol: str | None = None,
-        port: int | None = None,
-    ) -> Trace:
-        """Send a probe to an endpoint, or to an address outside, and tell how far it got; no route is opened."""
-        return await self._tracer.trace(source, destination, protocol, port)
+    async def trace(self, question: Question) -> Trace:
+        """Send a probe, and tell how far it got; no route is opened. Errors are those of `question.ends`."""
+        return await self._tracer.trace(question)
 
 
 def _special_ports(switch: Switch) -> tuple[int | None, bytes, int | None]:

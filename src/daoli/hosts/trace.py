@@ -1,8 +1,9 @@
-"""How far a packet gets from an endpoint to another, or to the outside, found out by sending one.
+"""How far a packet gets between endpoints, or between one and the outside, found out by sending one.
 
 The probe enters the source's datapath as if its container had sent it. Where a flow takes it, that flow's counter
 says so; where none does it comes to the controller, which judges it as any packet, installs nothing, and sends it on
-as the route would. What goes outside ends in the host's own stack: there the host's agent says what became of it.
+as the route would. What goes outside ends in the host's own stack: there the host's agent says what became of it. What
+comes from outside begins behind that stack, at port LOCAL.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 from typing import Final, NamedTuple
 
 from daoli.datapath.datapath import Datapath
@@ -19,6 +19,7 @@ from daoli.datapath.errors import DatapathError
 from daoli.hosts.firewall import conclude, ruled, silent
 from daoli.hosts.inquiries import Asked, Inquiries
 from daoli.hosts.inquiry import Sought
+from daoli.hosts.question import Question, ends
 from daoli.ofproto import (
     ApplyActions,
     FlowStats,
@@ -33,12 +34,12 @@ from daoli.ofproto import (
     PortState,
 )
 from daoli.ofproto.shapes import Punt
-from daoli.routing.model import ROUTER_MAC, Endpoint, ipv4_text
+from daoli.routing.model import ROUTER_MAC, ipv4_text
 from daoli.routing.packet import ICMP, PROTOCOLS, TCP, UDP, forwarded
 from daoli.routing.pipeline import DENY_COOKIE, KIND_MASK, Cookie, Kind
 from daoli.routing.probe import TOKEN_LENGTH, build_probe, may_take, token_at
 from daoli.routing.verdict import Outcome, Verdict, absence, decide
-from daoli.routing.view import Outside, Place, Switch, View
+from daoli.routing.view import End, Outside, Place, Switch, View
 
 PATIENCE: Final = 2.0
 """Seconds that a probe has for each host; Open vSwitch gathers its counters twice a second."""
@@ -74,8 +75,8 @@ class Trace:
     """How far a probe got."""
 
     source: str
+    """An endpoint's id, or the address outside, as is the destination."""
     destination: str
-    """An endpoint's id, or the address outside."""
     protocol: str
     port: int | None
     arrived: bool | None
@@ -107,8 +108,8 @@ class _Taken(NamedTuple):
 class _Probe:
     """A probe under way."""
 
-    source: Place
-    destination: Place | Outside
+    source: End
+    destination: End
     protocol: int
     port: int
     token: bytes
@@ -147,24 +148,15 @@ class Tracer:
         probe.punts[dpid] = decide(self._view, dpid, punt)
         return True
 
-    async def trace(
-        self, source: Endpoint, destination: Endpoint | IPv4Address, protocol: str | None, port: int | None
-    ) -> Trace:
-        """Send a probe, by default an ICMP echo request, and tell how far it got."""
-        name = protocol or "icmp"
+    async def trace(self, question: Question) -> Trace:
+        """Send a probe, by default an ICMP echo request, and tell how far it got; errors are those of `ends`."""
+        name, port = question.protocol or "icmp", question.port or DISCARD
         async with self._turn:
-            a = self._view.place_of(source.id)
-            b = self._destination(a, destination)
-            probe = _Probe(a, b, NUMBERS[name], port or DISCARD, secrets.token_bytes(TOKEN_LENGTH))
+            a, b = ends(self._view, question)
+            probe = _Probe(a, b, NUMBERS[name], port, secrets.token_bytes(TOKEN_LENGTH))
             arrived, reason, host = await self._run(probe)
-        asked = None if name == "icmp" else port or DISCARD
-        to = ipv4_text(b.ipv4) if isinstance(b, Outside) else b.endpoint.id
-        return Trace(source.id, to, name, asked, arrived, reason, host, tuple(probe.steps))
-
-    def _destination(self, source: Place, destination: Endpoint | IPv4Address) -> Place | Outside:
-        if isinstance(destination, IPv4Address):
-            return Outside(source.switch, destination.packed, source.gateway)
-        return self._view.place_of(destination.id)
+        asked = None if name == "icmp" else port
+        return Trace(_called(a), _called(b), name, asked, arrived, reason, host, tuple(probe.steps))
 
     async def _run(self, probe: _Probe) -> tuple[bool | None, str, str | None]:
         self.probe = probe
@@ -199,7 +191,8 @@ class Tracer:
         a, host = probe.source, probe.source.switch.host.name
         frame = build_probe(a, probe.destination, probe.protocol, probe.port, probe.token)
         self._datapaths[a.dpid].send(PacketOut(in_port=a.port_no or 0, actions=(Output(PortNo.TABLE),), data=frame))
-        probe.steps.append(Step(host, f"sent into the bridge as if by {a.endpoint.id}, port {a.endpoint.port}"))
+        by = f"by {a.endpoint.id}, port {a.endpoint.port}" if a.endpoint else f"let in by host {host}, port LOCAL"
+        probe.steps.append(Step(host, f"sent into the bridge as if {by}"))
         taken = await self._taken(probe, a.dpid)
         if taken is None:
             raise _Stop(host, f"no flow of host {host} has counted it, and it has not come to the controller")
@@ -246,7 +239,10 @@ class Tracer:
         probe.steps.append(Step(host, f"put into port {port} {by}"))
         if taken.packets > 1:
             return f"flows that take it have counted, but {taken.packets} packets: others' went by, and it may be lost"
-        return f"it went into port {port} of {b.endpoint.id}"
+        went = f"it went into port {port} of {b.endpoint.id}"
+        if probe.source.endpoint is None:
+            return f"{went}; what the firewall of host {probe.source.switch.host.name} lets in was not tried"
+        return went
 
     # -- to the outside --------------------------------------------------------------------------------------------
 
@@ -258,6 +254,7 @@ class Tracer:
         self._note(probe, host, taken)
         if away := absence(b):
             raise _Stop(host, away)
+        await self._check_link(b, "it goes nowhere from there")
         if taken.flow is None:
             data = forwarded(frame, b.mac, ROUTER_MAC, 1)
             self._datapaths[b.dpid].send(PacketOut(actions=(Output(PortNo.LOCAL),), data=data))
@@ -330,15 +327,15 @@ class Tracer:
         ]
         return sorted(found, key=lambda flow: -flow.priority)
 
-    async def _check_link(self, place: Place, so: str) -> None:
+    async def _check_link(self, place: End, so: str) -> None:
         """Refuse to believe in a port whose other end is not up."""
         datapath = self._datapaths[place.dpid]
         async for part in datapath.multipart(PortDescRequest(), PortDescReply, timeout=TIMEOUT):
             for port in part.ports:
                 if port.port_no == place.port_no and (port.state & _LINK_DOWN or port.config & PortConfig.PORT_DOWN):
-                    name = place.endpoint.port
+                    name = f"{place.endpoint.port} of {place.endpoint.id}" if place.endpoint else "LOCAL"
                     host = place.switch.host.name
-                    raise _Stop(host, f"port {name} of {place.endpoint.id} on host {host} is down: {so}")
+                    raise _Stop(host, f"port {name} on host {host} is down: {so}")
 
 
 def _cookies() -> tuple[int, ...]:
@@ -360,6 +357,10 @@ def _sought(probe: _Probe) -> Sought:
 def _leads_to(flow: FlowStats, port: int) -> bool:
     actions = [action for each in flow.instructions if isinstance(each, ApplyActions) for action in each.actions]
     return any(isinstance(action, Output) and action.port == port for action in actions)
+
+
+def _called(end: End) -> str:
+    return end.endpoint.id if end.endpoint else ipv4_text(end.ipv4)
 
 
 def _kind(flow: FlowStats) -> int | None:

@@ -15,7 +15,7 @@ from typing import Final
 from daoli.ofproto import Match
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.packet import DEFAULT_TTL, ICMP, IPV4, TCP, UDP, checksum
-from daoli.routing.view import End, Place
+from daoli.routing.view import End
 
 SOURCE_PORT: Final = 49152
 """The first of those that nobody is given (RFC 6335, 6)."""
@@ -32,7 +32,7 @@ _WRONG: Final = 0x5555
 _CHECKSUM_AT: Final = {TCP: 16, UDP: 6, ICMP: 2}
 
 
-def build_probe(source: Place, destination: End, protocol: int, port: int, token: bytes) -> bytes:
+def build_probe(source: End, destination: End, protocol: int, port: int, token: bytes) -> bytes:
     """Build the Ethernet frame; it ends in `token`. For TCP it is a SYN, for ICMP an echo request."""
     outside = destination.endpoint is None
     body = _body(protocol, port, _SAYS + token)
@@ -61,7 +61,7 @@ def token_at(protocol: int) -> int:
     return len(_body(protocol, 0, _SAYS))
 
 
-def may_take(flow: Match, source: Place, destination: End, protocol: int, port: int, **fields: int | bytes) -> bool:
+def may_take(flow: Match, source: End, destination: End, protocol: int, port: int, **fields: int | bytes) -> bool:
     """Tell whether a flow's match takes a probe where it has these further fields, such as its in_port."""
     names = {TCP: ("tcp_src", "tcp_dst"), UDP: ("udp_src", "udp_dst")}.get(protocol, ())
     probe = Match(
