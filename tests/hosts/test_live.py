@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
@@ -10,6 +12,7 @@ from tests.hosts.rig import Rig
 from daoli.datapath import Datapath
 from daoli.hosts.live import SHOWN
 from daoli.hosts.reports import HostCounts, RouteReport
+from daoli.ofproto import FlowStatsReply, Message
 from daoli.routing.packet import TCP
 from daoli.routing.policy import SAME_NETWORK
 from daoli.routing.routes import Connection
@@ -64,6 +67,22 @@ async def test_host_that_is_away_is_told(rig: Rig) -> None:
     ((route, (here, there)),), _ = await live(rig)
     assert (route.packets, here.packets, there.packets) == (None, None, None)
     assert (here.problem, there.problem) == ("host h1 did not answer in time", "host h2 is not connected")
+
+
+async def test_silent_host_is_not_waited_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that is connected and does not answer counts null once its time is over; the other's counters are told."""
+    await rig.ready()
+    rig.punt(1, 2)
+    monkeypatch.setattr("daoli.hosts.live.LIVE_TIMEOUT", 0.05)
+
+    async def multipart(*_: object, **__: object) -> AsyncIterator[Message]:
+        await asyncio.Event().wait()
+        yield FlowStatsReply()
+
+    monkeypatch.setattr(rig.datapaths[2], "multipart", multipart)
+    ((_, (here, there)),), _ = await live(rig)
+    assert (here.packets, there.packets) == (7, None)
+    assert there.problem == "host h2 did not answer in time"
 
 
 @pytest.mark.parametrize(
