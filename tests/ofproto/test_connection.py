@@ -44,7 +44,7 @@ from daoli.ofproto import (
     UnknownMessage,
     decode,
 )
-from daoli.ofproto.connection import REPLIES, SLICE, TRANSITIONS, Allowance, Connection, Keepalive, Reply, State
+from daoli.ofproto.connection import FORGOTTEN, REPLIES, SLICE, TRANSITIONS, Allowance, Connection, Keepalive, Reply, State
 from daoli.ofproto.constants import BadRequestCode, ErrorType, HelloFailedCode
 from daoli.ofproto.message import MESSAGES
 from daoli.ofproto.shapes import PUNT, Punt
@@ -607,6 +607,32 @@ def test_forgotten_error() -> None:
     assert not connection._forgotten
 
 
+def test_forgotten_makes_room() -> None:
+    """What nobody waits for any more is not unanswered, however much of it there is; the last are still known."""
+    connection = fresh(State.READY, max_requests=1)
+    many = FORGOTTEN + 100
+    for xid in range(1, many + 1):
+        assert connection.request(BarrierRequest()) == xid
+        connection.forget(xid)
+    assert (len(connection._ledger), len(connection._forgotten)) == (0, FORGOTTEN)
+    for xid in (101, many):
+        assert feed(connection, BarrierReply(xid=xid)) == []
+    assert feed(connection, BarrierReply(xid=100)) == [BarrierReply(xid=100)]
+    xid = connection.request(BarrierRequest())
+    assert feed(connection, BarrierReply(xid=xid)) == [Reply(xid, BarrierReply(xid=xid), last=True)]
+
+
+def test_forgotten_wrong_reply() -> None:
+    """Also what nobody waits for any more is answered by its own type only."""
+    connection = fresh(State.READY)
+    xid = connection.request(GetConfigRequest())
+    connection.forget(xid)
+    connection.data_to_send()
+    answer = BarrierReply(xid=xid)
+    assert feed(connection, answer) == []
+    check_refused(connection, BadRequestCode.BAD_TYPE, answer.encode())
+
+
 def test_max_requests() -> None:
     """There is a bound on unanswered requests; an answer makes room."""
     connection = fresh(State.READY, max_requests=2)
@@ -621,12 +647,13 @@ def test_max_requests() -> None:
 
 
 def test_xid_wraps_around() -> None:
-    """After the highest xid comes 1: 0 is what messages have that are no requests. Those in use are skipped."""
+    """After the highest xid comes 1: 0 is what messages have that are no requests. Those that may yet be answered are skipped."""
     connection = fresh(State.READY)
     assert connection.request(BarrierRequest()) == 1
+    connection.forget(connection.request(BarrierRequest()))
     connection._xid = 0xFFFFFFFE
     assert connection.request(BarrierRequest()) == 0xFFFFFFFF
-    assert connection.request(BarrierRequest()) == 2
+    assert connection.request(BarrierRequest()) == 3
 
 
 @pytest.mark.parametrize("state", [State.HELLO, State.FEATURES])

@@ -31,6 +31,9 @@ QUOTE: Final = 64
 SLICE: Final = 8 * 1024
 """Bytes of a message that are decoded at a time: 2 to 3 ms of flows."""
 
+FORGOTTEN: Final = 1024
+"""Requests nobody waits for any more whose late answers are still known, and discarded; of more the oldest are not."""
+
 _XID_MAX: Final = 0xFFFFFFFF
 
 
@@ -161,7 +164,7 @@ class Connection:
         self._buffer = b""
         self._out: list[bytes] = []
         self._ledger: dict[int, int] = {}  # xid -> the type that answers it
-        self._forgotten: set[int] = set()  # of those, the ones nobody waits for any more
+        self._forgotten: dict[int, int] = {}  # the same of those that nobody waits for any more, oldest first
         self._xid = 0
         self.send(Hello.of((VERSION,)))
 
@@ -299,7 +302,9 @@ class Connection:
         if isinstance(message, EchoRequest):
             self.send(EchoReply(message.data, xid=message.xid))
             return
-        expected = None if message.TYPE in _NEWS else self._ledger.get(message.xid)
+        forgotten = message.xid in self._forgotten
+        ledger = self._forgotten if forgotten else self._ledger
+        expected = None if message.TYPE in _NEWS else ledger.get(message.xid)
         if expected is None:
             if not isinstance(message, EchoReply):
                 received.append(message)
@@ -312,11 +317,9 @@ class Connection:
             return
         last = not (message.TYPE == MessageType.MULTIPART_REPLY and getattr(message, "flags", 0) & MORE)
         if last:
-            del self._ledger[message.xid]
-        if message.xid not in self._forgotten:
+            del ledger[message.xid]
+        if not forgotten:
             received.append(Reply(message.xid, message, last))
-        elif last:
-            self._forgotten.discard(message.xid)
 
     def _refuse(self, error: DecodeError | RemoteProtocolError, frame: bytes) -> None:
         code = BadRequestCode.BAD_LEN if isinstance(error, DecodeError) else BadRequestCode.BAD_TYPE
@@ -348,16 +351,21 @@ class Connection:
             raise LocalProtocolError(f"{self._max_requests} requests are unanswered")
         while True:
             self._xid = self._xid % _XID_MAX + 1  # 0 is for what is not a request
-            if self._xid not in self._ledger:
+            if self._xid not in self._ledger and self._xid not in self._forgotten:
                 break
         self.send(replace(message, xid=self._xid))
         self._ledger[self._xid] = answer
         return self._xid
 
     def forget(self, xid: int) -> None:
-        """Stop waiting for an answer; when it comes after all it is discarded."""
-        if xid in self._ledger:
-            self._forgotten.add(xid)
+        """Stop waiting for an answer, and make room for another request; if it comes after all it is discarded.
+
+        Of the last `FORGOTTEN` requests, that is: an answer later than that is one to nothing, and returned as it came.
+        """
+        if (expected := self._ledger.pop(xid, None)) is not None:
+            self._forgotten[xid] = expected
+            if len(self._forgotten) > FORGOTTEN:
+                del self._forgotten[next(iter(self._forgotten))]
 
     def tick(self, now: float) -> None:
         """Let time pass: ask a silent peer whether it is there, and give up on one that does not answer (6.4)."""
