@@ -44,7 +44,17 @@ from daoli.ofproto import (
     UnknownMessage,
     decode,
 )
-from daoli.ofproto.connection import FORGOTTEN, REPLIES, SLICE, TRANSITIONS, Allowance, Connection, Keepalive, Reply, State
+from daoli.ofproto.connection import (
+    FORGOTTEN,
+    REPLIES,
+    SLICE,
+    TRANSITIONS,
+    Allowance,
+    Connection,
+    Keepalive,
+    Reply,
+    State,
+)
 from daoli.ofproto.constants import BadRequestCode, ErrorType, HelloFailedCode
 from daoli.ofproto.message import MESSAGES
 from daoli.ofproto.shapes import PUNT, Punt
@@ -647,7 +657,7 @@ def test_max_requests() -> None:
 
 
 def test_xid_wraps_around() -> None:
-    """After the highest xid comes 1: 0 is what messages have that are no requests. Those that may yet be answered are skipped."""
+    """After the highest xid comes 1: 0 is what messages have that are no requests. What may yet be answered is skipped."""
     connection = fresh(State.READY)
     assert connection.request(BarrierRequest()) == 1
     connection.forget(connection.request(BarrierRequest()))
