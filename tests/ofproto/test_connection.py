@@ -657,7 +657,7 @@ def test_max_requests() -> None:
 
 
 def test_xid_wraps_around() -> None:
-    """After the highest xid comes 1: 0 is what messages have that are no requests. What may yet be answered is skipped."""
+    """After the highest xid comes 1: 0 is for what is no request. Xids that may yet be answered are skipped."""
     connection = fresh(State.READY)
     assert connection.request(BarrierRequest()) == 1
     connection.forget(connection.request(BarrierRequest()))
