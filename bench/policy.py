@@ -8,6 +8,7 @@ python bench/policy.py [--json FILE]
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
 import statistics
@@ -182,6 +183,8 @@ def main() -> None:
     view, punts = world()
     full, empty = view.policy, Policy(view.networks)
     fill(full)
+    gc.collect()
+    gc.freeze()  # as in the controller: what is loaded is not to be walked on anybody's account
 
     def restart(policy: Policy) -> None:
         policy._forget_all()  # noqa: SLF001  as it is after a restart

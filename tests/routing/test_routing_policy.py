@@ -255,7 +255,7 @@ def test_concerns(rule: Rule) -> None:
     before = [(a, b, both.policy.between(a, b)) for a in ends for b in ends]
     both.policy.put_rule(rule)
     for a, b, known in before:
-        assert both.policy.concerns(rule, a, b) or both.policy.between(a, b) == known
+        assert both.policy.concerns(rule)(a, b) or both.policy.between(a, b) == known
 
 
 def test_cidrs_are_canonical() -> None:

@@ -8,7 +8,7 @@ profile, until a rule comes or goes that may concern them.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -144,6 +144,11 @@ class Policy:
         self.ends: dict[str, float] = {}
         """When those rules end that do, by id, in seconds since 1970."""
         self._index: dict[Selector, dict[Selector, dict[str, Rule]]] = {}
+        """Rules by destination, then by source."""
+        self._reached: dict[Selector, Counter[Selector]] = {}
+        """Destinations of the rules with a source, and how many have them."""
+        self._found: dict[tuple[Judgement, frozenset[str], frozenset[str]], Between] = {}
+        """What follows from a default and the rules of either direction, until a rule comes or goes."""
         self._used: Counter[Selector] = Counter()
         """How many sides of rules name a selector."""
         self._prefixes: Counter[int] = Counter()
@@ -152,8 +157,8 @@ class Policy:
         self._used[ANYTHING] = 1  # whether or not some rule names it: all have it
         self._keyed = 0
         """The last generation in which another selector began to count, or all were looked at anew."""
-        self._fresh: deque[tuple[int, Selector]] = deque()
-        """The selectors that began to count, and when; those of before are in all profiles."""
+        self._fresh: deque[tuple[int, Callable[[Party], bool]]] = deque()
+        """What matches the selectors that began to count, and when; those of before are in all profiles."""
         self._renewed = 0
         """The last generation in which profiles became old whatever they have."""
         self._inside: dict[str, tuple[int, Profile]] = {}
@@ -173,7 +178,8 @@ class Policy:
         if rule.until is not None:
             self.ends[rule.id] = rule.until
         for source, destination in _directions(rule):
-            self._index.setdefault(source, {}).setdefault(destination, {})[rule.id] = rule
+            self._index.setdefault(destination, {}).setdefault(source, {})[rule.id] = rule
+            self._reached.setdefault(source, Counter())[destination] += 1
             for profile in self._having.get(source, ()):
                 profile.reach.add(destination)
         self._touch(rule)
@@ -189,12 +195,15 @@ class Policy:
         rule = self.rules.pop(rule_id)
         self.ends.pop(rule_id, None)
         for source, destination in _directions(rule):
-            by_destination = self._index[source]
-            del by_destination[destination][rule_id]
-            if not by_destination[destination]:
-                del by_destination[destination]
-            if not by_destination:
-                del self._index[source]
+            by_source = self._index[destination]
+            del by_source[source][rule_id]
+            if not by_source[source]:
+                del by_source[source]
+            if not by_source:
+                del self._index[destination]
+            _uncount(self._reached[source], destination)
+            if not self._reached[source]:
+                del self._reached[source]
         self._touch(rule)
         for selector in (rule.source, rule.destination):
             _uncount(self._used, selector)
@@ -230,13 +239,14 @@ class Policy:
     def _introduce(self, selector: Selector) -> None:
         """Note that a selector counts from now on: who matches it has another profile."""
         self._keyed = self.generation
-        self._fresh.append((self.generation, selector))
+        self._fresh.append((self.generation, self._matcher(selector)))
         if len(self._fresh) > FRESH:
             self._renewed = self._fresh.popleft()[0]
 
     def _touch(self, rule: Rule) -> None:
         """Note that a rule has come or gone: what is known of the pairs that it may concern is old."""
         self.generation += 1
+        self._found.clear()
         sides = (self._having.get(rule.source, ()), self._having.get(rule.destination, ()))
         for profile in min(sides, key=len):
             profile.changed = self.generation
@@ -244,6 +254,7 @@ class Policy:
     def _forget_networks(self, names: Iterable[str]) -> None:
         self.generation += 1
         self._keyed = self._renewed = self.generation
+        self._found.clear()
         self._fresh.clear()
         concerned = set(names)
         for profile in self._profiles.values():
@@ -258,30 +269,31 @@ class Policy:
 
     def matches(self, selector: Selector, party: Party) -> bool:
         """Tell whether a selector matches an end, be it in a rule or not."""
+        return self._matcher(selector)(party)
+
+    def concerns(self, rule: Rule) -> Callable[[Party, Party], bool]:
+        """Make what tells whether a rule may matter to a conversation of two ends, whoever opens it."""
+        source, destination = self._matcher(rule.source), self._matcher(rule.destination)
+        return lambda one, other: (source(one) and destination(other)) or (source(other) and destination(one))
+
+    def _matcher(self, selector: Selector) -> Callable[[Party], bool]:
+        """Make what tells whether a selector matches an end."""
         kind, value = selector
         if kind is Kind.ANY:
-            return True
+            return lambda _: True
         if kind is Kind.CIDR:
             shift = _BITS - length_of(selector)
-            return int.from_bytes(party.ipv4, "big") >> shift == int(network_of(selector).network_address) >> shift
-        endpoint = party.endpoint
-        if endpoint is None:
-            return False
+            wanted = int(network_of(selector).network_address) >> shift
+            return lambda party: int.from_bytes(party.ipv4, "big") >> shift == wanted
         if kind is Kind.ENDPOINT:
-            return value in (endpoint.id, endpoint.name)
+            return lambda party: (end := party.endpoint) is not None and value in (end.id, end.name)
         if kind is Kind.NETWORK:
-            return value == endpoint.network
+            return lambda party: (end := party.endpoint) is not None and end.network == value
         if kind is Kind.GROUP:
-            return value in self._groups_of.get(endpoint.network, ())
-        key, _, wanted = value.partition("=")
-        return endpoint.labels.get(key) == wanted
-
-    def concerns(self, rule: Rule, one: Party, other: Party) -> bool:
-        """Tell whether a rule may matter to a conversation of two ends, whoever opens it."""
-        source, destination = rule.source, rule.destination
-        return (self.matches(source, one) and self.matches(destination, other)) or (
-            self.matches(source, other) and self.matches(destination, one)
-        )
+            groups = self._groups_of
+            return lambda party: (end := party.endpoint) is not None and value in groups.get(end.network, _NONE)
+        key, _, label = value.partition("=")
+        return lambda party: (end := party.endpoint) is not None and end.labels.get(key) == label
 
     def between(self, source: Party, destination: Party) -> Between:
         """Find what holds between two ends. This is on the way of every punted packet."""
@@ -316,7 +328,7 @@ class Policy:
 
     def _is_new(self, party: Party, since: int) -> bool:
         """Tell whether a selector that began to count since matches an end."""
-        return any(began > since and self.matches(selector, party) for began, selector in self._fresh)
+        return any(began > since and matches(party) for began, matches in self._fresh)
 
     def _make_profile(self, party: Party) -> Profile:
         endpoint = party.endpoint
@@ -327,7 +339,7 @@ class Policy:
             profile = self._profiles[network, keys] = Profile(network, keys, self.generation)
             for key in keys:
                 self._having.setdefault(key, []).append(profile)
-                profile.reach.update(self._index.get(key, ()))
+                profile.reach.update(self._reached.get(key, {}).keys())
         return profile
 
     def _keys(self, party: Party) -> Iterator[Selector]:
@@ -349,24 +361,28 @@ class Policy:
 
     def _forget_all(self) -> None:
         self._inside, self._outside, self._profiles, self._having, self._pairs = {}, {}, {}, {}, 0
+        self._found.clear()
 
     def _find(self, here: Profile, there: Profile) -> Between:
         default = self._default(here.network, there.network)
         if here.reach.isdisjoint(there.keys) and there.reach.isdisjoint(here.keys):
             return _BY_DEFAULT[default]
-        forth, back = self._way(here, there, default), self._way(there, here, default)
-        return Between(forth, back, _whole(forth, back))
+        rules, others = self._matching(here, there), self._matching(there, here)
+        key = (default, frozenset(rules), frozenset(others))
+        found = self._found.get(key)
+        if found is None:
+            forth, back = _way(rules, default), _way(others, default)
+            found = self._found[key] = Between(forth, back, _whole(forth, back))
+        return found
 
-    def _way(self, source: Profile, destination: Profile, default: Judgement) -> Way:
+    def _matching(self, source: Profile, destination: Profile) -> dict[str, Rule]:
+        """Collect the rules about what one opens with the other."""
         rules: dict[str, Rule] = {}
-        common = source.reach & destination.keys
-        if common:
-            for key in source.keys:
-                by_destination = self._index.get(key, _NO_RULES)
-                for other in common:
-                    rules |= by_destination.get(other, _NO_RULES)
-        ordered = tuple(sorted(rules.values(), key=_deciding_order))
-        return Way(ordered, default, _uniform(ordered, default))
+        for key in source.reach & destination.keys:
+            by_source = self._index.get(key, _NO_RULES)
+            for own in by_source.keys() & source.keys:
+                rules |= by_source[own]
+        return rules
 
     def _default(self, source: str | None, destination: str | None) -> Judgement:
         if source is None or destination is None:
@@ -376,6 +392,11 @@ class Policy:
             return SAME_NETWORK
         common = self._groups_of.get(source, _NONE) & self._groups_of.get(destination, _NONE)
         return SAME_GROUP if common else DIFFERENT_NETWORKS
+
+
+def _way(rules: Mapping[str, Rule], default: Judgement) -> Way:
+    ordered = tuple(sorted(rules.values(), key=_deciding_order))
+    return Way(ordered, default, _uniform(ordered, default))
 
 
 def _deciding_order(rule: Rule) -> tuple[int, bool, str]:

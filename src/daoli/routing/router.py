@@ -206,11 +206,11 @@ class Router:
         """List the routes that rules which come or go may concern, and those of networks whose groups change."""
         if not rules and not networks:
             return []
-        concerns = self.view.policy.concerns
+        concern = [self.view.policy.concerns(rule) for rule in rules]
         return [
             route
             for route in self.routes
-            if any(concerns(rule, route.source, route.destination) for rule in rules)
+            if any(concerns(route.source, route.destination) for concerns in concern)
             or (networks and any(end.endpoint and end.endpoint.network in networks for end in route.ends()))
         ]
 
