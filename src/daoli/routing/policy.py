@@ -76,6 +76,8 @@ DIFFERENT_NETWORKS: Final = Judgement(allowed=False, reason="different networks"
 OUTSIDE: Final = Judgement(allowed=True, reason="outside, by a host")
 INTERNAL: Final = Judgement(allowed=False, reason="internal network")
 _NONE: Final[frozenset[str]] = frozenset()
+Key = tuple[Kind, str]
+"""What a selector names: made without the cost of a `Selector`, and equal to it."""
 
 
 class Way(NamedTuple):
@@ -110,12 +112,12 @@ class Profile:
 
     __slots__ = ("changed", "keys", "network", "peers", "reach")
 
-    def __init__(self, network: str | None, keys: frozenset[Selector], changed: int) -> None:
+    def __init__(self, network: str | None, keys: frozenset[Key], changed: int) -> None:
         self.network = network
         """None for what is outside."""
         self.keys = keys
         """The selectors of rules that match it."""
-        self.reach: set[Selector] = set()
+        self.reach: set[Key] = set()
         """The destinations of the rules whose source matches it; there may be some that no rule has any more."""
         self.changed = changed
         """The last generation in which something about it was new."""
@@ -143,13 +145,13 @@ class Policy:
         """Counts changes."""
         self.ends: dict[str, float] = {}
         """When those rules end that do, by id, in seconds since 1970."""
-        self._index: dict[Selector, dict[Selector, dict[str, Rule]]] = {}
+        self._index: dict[Key, dict[Key, dict[str, Rule]]] = {}
         """Rules by destination, then by source."""
-        self._reached: dict[Selector, Counter[Selector]] = {}
+        self._reached: dict[Key, Counter[Key]] = {}
         """Destinations of the rules with a source, and how many have them."""
         self._found: dict[tuple[Judgement, frozenset[str], frozenset[str]], Between] = {}
         """What follows from a default and the rules of either direction, until a rule comes or goes."""
-        self._used: Counter[Selector] = Counter()
+        self._used: Counter[Key] = Counter()
         """How many sides of rules name a selector."""
         self._prefixes: Counter[int] = Counter()
         """Lengths of the prefixes that CIDR selectors have, and how many sides of rules have one."""
@@ -164,8 +166,8 @@ class Policy:
         self._inside: dict[str, tuple[int, Profile]] = {}
         """Profiles by an endpoint's id, and since which generation they are known."""
         self._outside: dict[bytes, tuple[int, Profile]] = {}
-        self._profiles: dict[tuple[str | None, frozenset[Selector]], Profile] = {}
-        self._having: dict[Selector, list[Profile]] = {}
+        self._profiles: dict[tuple[str | None, frozenset[Key]], Profile] = {}
+        self._having: dict[Key, list[Profile]] = {}
         self._pairs = 0
 
     # -- changes -------------------------------------------------------------------------------------------------
@@ -332,32 +334,30 @@ class Policy:
 
     def _make_profile(self, party: Party) -> Profile:
         endpoint = party.endpoint
-        keys = frozenset(key for key in self._keys(party) if key in self._used)
+        keys = frozenset([key for key in self._keys(party) if key in self._used])
         network = None if endpoint is None else endpoint.network
         profile = self._profiles.get((network, keys))
         if profile is None:
             profile = self._profiles[network, keys] = Profile(network, keys, self.generation)
             for key in keys:
                 self._having.setdefault(key, []).append(profile)
-                profile.reach.update(self._reached.get(key, {}).keys())
+                if (reached := self._reached.get(key)) is not None:
+                    profile.reach.update(reached)
         return profile
 
-    def _keys(self, party: Party) -> Iterator[Selector]:
-        """List the selectors that match an end, of CIDRs only such as some rule has."""
-        yield ANYTHING
+    def _keys(self, party: Party) -> list[Key]:
+        """List what selectors may name of an end, of CIDRs only such as some rule has."""
+        keys: list[Key] = [ANYTHING]
         endpoint = party.endpoint
         if endpoint is not None:
-            yield Selector(Kind.ENDPOINT, endpoint.id)
-            yield Selector(Kind.ENDPOINT, endpoint.name)
-            yield Selector(Kind.NETWORK, endpoint.network)
-            for group in self._groups_of.get(endpoint.network, ()):
-                yield Selector(Kind.GROUP, group)
-            for key, value in endpoint.labels.items():
-                yield Selector(Kind.LABEL, f"{key}={value}")
+            keys += (Kind.ENDPOINT, endpoint.id), (Kind.ENDPOINT, endpoint.name), (Kind.NETWORK, endpoint.network)
+            keys += [(Kind.GROUP, group) for group in self._groups_of.get(endpoint.network, ())]
+            keys += [(Kind.LABEL, f"{key}={value}") for key, value in endpoint.labels.items()]
         address = int.from_bytes(party.ipv4, "big")
         for length in self._prefixes:
             shift = _BITS - length
-            yield Selector(Kind.CIDR, _cidr(address >> shift << shift, length))
+            keys.append((Kind.CIDR, _cidr(address >> shift << shift, length)))
+        return keys
 
     def _forget_all(self) -> None:
         self._inside, self._outside, self._profiles, self._having, self._pairs = {}, {}, {}, {}, 0
