@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from daoli.agent import links
 from daoli.agent.bridge import Bridge, Wanted, derived_mac
-from daoli.agent.links import Link, LinkError
+from daoli.agent.links import Link, LinkError, Way
 from daoli.agent.ovs import Ovs
 from daoli.agent.state import State
 
@@ -39,6 +40,7 @@ class FakeHost(Ovs):
         monkeypatch.setattr(links, "links", self.get_links)
         monkeypatch.setattr(links, "link", self.get_link)
         monkeypatch.setattr(links, "routes", self.get_routes)
+        monkeypatch.setattr(links, "ways", self.get_ways)
         monkeypatch.setattr(links, "sysctl", lambda name: self.sysctls.get(name, ""))
         monkeypatch.setattr(links, "silence", lambda _: False)
 
@@ -54,6 +56,9 @@ class FakeHost(Ovs):
 
     async def get_routes(self, _: str) -> dict[str, str]:
         return dict(self.routes)
+
+    async def get_ways(self) -> list[Way]:
+        return [Way(IPv4Network(subnet), "daoli", gateway=False) for subnet in self.routes]
 
     def do_set_sysctl(self, name: str, value: str) -> None:
         self.sysctls[name] = value
@@ -262,6 +267,41 @@ async def test_a_route_of_the_hosts_own_is_not_replaced(host: FakeHost, bridge: 
     host.routes = {"10.7.0.0/24": "192.0.2.1"}
     await bridge.repair()
     assert host.routes == {"10.7.0.0/24": "192.0.2.1"}
+
+
+@pytest.mark.parametrize(
+    ("subnet", "own"),
+    [
+        ("192.0.2.128/25", "192.0.2.0/24, on eth0"),
+        ("172.17.0.0/16", "172.17.0.0/16, on docker0"),
+        ("198.51.0.0/16", "198.51.100.9/32, on eth0"),
+    ],
+)
+async def test_a_network_that_would_take_what_is_the_hosts_own(
+    host: FakeHost, bridge: Bridge, subnet: str, own: str
+) -> None:
+    """A network in the LAN, on a bridge of Docker's or over the controller gets no route, and loses one; it is said."""
+    bridge.wanted = replace(WANTED, target="tcp:198.51.100.9:6653")
+    host.links["docker0"] = Link("docker0", "", 1500, up=True, addresses=("172.17.0.1/16",))
+    host.routes = {subnet: "192.0.2.1", "10.1.0.0/24": "192.0.2.1"}
+    bridge._subnets = lambda: {"blue": "10.1.0.0/24", "evil": subnet}
+    for done in ([f"removed the route to {subnet}"], []):
+        await bridge.repair()
+        assert [each for each in bridge.done if "route" in each] == done
+        assert host.routes == {"10.1.0.0/24": "192.0.2.1"}
+        said = (
+            f"this host cannot reach the network evil: a route to {subnet} would take {own}, from it; make the network"
+        )
+        assert bridge.problems == [f"{said} anew with another subnet"]
+
+
+async def test_a_larger_network_than_the_hosts_own(host: FakeHost, bridge: Bridge) -> None:
+    """A route that leaves the host's own, more exact ones in force takes nothing from it, and stays."""
+    host.routes = {"192.0.0.0/16": "192.0.2.1"}
+    bridge._subnets = lambda: {"wide": "192.0.0.0/16"}
+    bridge.wanted = replace(WANTED, target="tcp:192.0.2.9:6653")
+    await bridge.repair()
+    assert (bridge.problems, host.routes) == ([], {"192.0.0.0/16": "192.0.2.1"})
 
 
 async def test_an_interface_given_whole(host: FakeHost, bridge: Bridge) -> None:

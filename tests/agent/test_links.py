@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from daoli.agent import links
 from daoli.agent.commands import CommandError
-from daoli.agent.links import Link, LinkError, Route
+from daoli.agent.links import Link, LinkError, Route, Way
 
 SHOWN = {
     "ifindex": 4,
@@ -75,6 +76,24 @@ async def test_links(ip: FakeIp) -> None:
         "dlup", "06:8a:ae:30:c6:72", 1450, True, True, "macvlan", "eth0", "private", addresses=("192.0.2.1/24",)
     )
     assert found["lo"] == Link("lo", "", 65536, up=False)
+
+
+async def test_ways(ip: FakeIp) -> None:
+    """The routes that lead by one interface are read, the default one left out."""
+    ip.answers["ip -json -4 route show"] = json.dumps(
+        [
+            {"dst": "default", "gateway": "192.0.2.254", "dev": "eth0"},
+            {"dst": "192.0.2.0/24", "dev": "eth0", "protocol": "kernel", "scope": "link"},
+            {"dst": "10.8.0.0/24", "gateway": "192.0.2.7", "dev": "eth0"},
+            {"dst": "10.9.0.1", "via": {"family": "inet6", "host": "fe80::1"}, "dev": "eth1"},
+            {"type": "blackhole", "dst": "10.10.0.0/16"},
+        ]
+    )
+    assert await links.ways() == [
+        Way(IPv4Network("192.0.2.0/24"), "eth0", gateway=False),
+        Way(IPv4Network("10.8.0.0/24"), "eth0", gateway=True),
+        Way(IPv4Network("10.9.0.1"), "eth1", gateway=True),
+    ]
 
 
 async def test_routes(ip: FakeIp) -> None:

@@ -42,6 +42,7 @@ async def test_watch(populated: Api) -> None:
             "labels": {},
             "gateway": False,
             "mtu": 1500,
+            "subnets": {},
         }
         assert first["snapshot"]["networks/blue"].items() >= (NETWORK | {"gateway": "10.1.0.1"}).items()
         await populated.ask("PUT", "/hosts/h1/endpoints", {"endpoints": [listed(1), listed(3)]})

@@ -279,6 +279,22 @@ def test_name_and_machine_id_taken(lab: DockerLab) -> None:
     lab.api.delete("/hosts/copy")
 
 
+def test_lan_that_a_network_has(lab: DockerLab) -> None:
+    """A host that has a subnet of its own where a network is cannot join, is told which, and is as it was."""
+    host = lab.hosts["h2"]
+    assert lab.api.post("/networks", {"name": "blue", "subnet": "10.73.0.0/24"}).status == 201
+    shell(host, "ip link add lan type bridge && ip address add 10.73.0.9/16 dev lan && ip link set lan up")
+    before = picture(host)
+    try:
+        done = agent(host)
+        words = "10.73.0.0/16, on lan of host h2, overlaps 10.73.0.0/24, which is network blue"
+        assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+        assert picture(host) == before
+    finally:
+        shell(host, "ip link delete lan")
+        lab.api.delete("/networks/blue")
+
+
 def test_waits_for_the_controller(lab: DockerLab) -> None:
     """An agent that is started before the controller joins when that one comes."""
     host = lab.hosts["h2"]

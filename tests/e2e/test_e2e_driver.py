@@ -24,7 +24,7 @@ FAST = 6.0
 WORKERS = 8
 STORM = 30
 
-HOST_FIELDS = {"name", "dpid", "address", "uplink", "site", "labels", "gateway", "mtu"}
+HOST_FIELDS = {"name", "dpid", "address", "uplink", "site", "labels", "gateway", "mtu", "subnets"}
 DAOLI = ("-d", "daoli", "--ipam-driver", "daoli")
 COMPOSE = """
 version: "2.4"
@@ -90,6 +90,11 @@ def said(host: DockerHost, event: str, since: int = 0) -> list[dict[str, str]]:
 def log_size(host: DockerHost) -> int:
     """Where an agent's log ends now."""
     return len(host.agent.log.read_text())
+
+
+def routed(host: DockerHost, subnet: str) -> bool:
+    """Whether a host has a route to a network of the fabric."""
+    return "daoli" in host.exec(["ip", "route", "show", subnet]).stdout
 
 
 def ports(host: DockerHost) -> set[str]:
@@ -275,7 +280,7 @@ def test_internal_network(docker_rig: DockerRig) -> None:
         (("-d", "daoli", "--subnet", "10.1.0.0/24"), "add --ipam-driver daoli"),
         ((*DAOLI, "--ipv6", "--subnet", "fd00::/64", "--subnet", "10.1.0.0/24"), "IPv4 only"),
         ((*DAOLI, "--subnet", "10.9.0.128/25"), "overlaps 10.9.0.0/24, which is network taken"),
-        ((*DAOLI, "--subnet", "10.254.0.0/16"), "an address of the hosts' own network"),
+        ((*DAOLI, "--subnet", "10.254.0.0/16"), "overlaps 10.254.0.0/24, on eth0 of this host"),
         ((*DAOLI, "--subnet", "10.1.0.0/31"), "prefix length is from 8 to 30"),
         ((*DAOLI, "--subnet", "10.1.0.0/24", "--subnet", "10.2.0.0/24"), "exactly one subnet"),
     ],
@@ -542,3 +547,57 @@ def test_engine_watched_by_the_controller(docker_rig: DockerRig) -> None:
         rig["h1"].dockerd_stop()
         rig["h1"].dockerd_start()
     assert rig.get("/hosts/h1")["docker"] is None
+
+
+# -- what is the hosts' own --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("subnet", "own"),
+    [
+        ("10.254.0.128/25", "10.254.0.0/24, on eth0"),  # with the controller and the way out
+        ("10.254.0.0/25", "10.254.0.0/24, on eth0"),  # with the hosts
+        ("172.17.0.0/24", "172.17.0.0/16, on docker0"),
+    ],
+)
+def test_network_that_would_take_what_is_the_hosts_own(docker_rig: DockerRig, subnet: str, own: str) -> None:
+    """A network in the LAN, or on a bridge of Docker's, is refused wherever it is made, and nothing is cut off."""
+    answer = docker_rig.lab.api.post("/networks", {"name": "evil", "subnet": subnet})
+    assert (answer.status, f"{subnet} overlaps {own} of host h" in str(answer.body)) == (409, True), answer
+    said = refusal(docker_rig["h2"], "network", "create", *DAOLI, "--subnet", subnet, "evil")
+    assert f"subnet {subnet} overlaps {own} of this host" in said
+    assert nowhere(docker_rig, "evil")
+    for host in docker_rig.lab.hosts.values():
+        assert host.exec(["ping", "-c1", "-W2", OUTSIDE_ADDRESS], check=False).returncode == 0
+
+
+def test_network_that_would_take_what_is_another_hosts_own(docker_rig: DockerRig) -> None:
+    """What only one host has is refused on the others too, with that host's name; the rest of the space is not."""
+    h1, h2 = docker_rig["h1"], docker_rig["h2"]
+    h2.docker("network", "create", "--subnet", "10.72.0.0/24", "plain")
+    wait_until(lambda: "10.72.0.0/24" in docker_rig.get("/hosts/h2")["subnets"], HEAL)
+    refused = ("network", "create", *DAOLI, "--subnet", "10.72.0.128/25", "blue")
+    wait_until(lambda: "of host h2" in h1.docker(*refused, check=False).stderr, HEAL)
+    h2.docker("network", "rm", "plain")
+    wait_until(lambda: "10.72.0.0/24" not in docker_rig.get("/hosts/h2")["subnets"], HEAL)
+    make(docker_rig, "h1", "blue", "--subnet", "10.72.0.128/25")
+
+
+def test_bridge_made_where_a_network_is(docker_rig: DockerRig) -> None:
+    """A host whose own subnet comes to hold a network's keeps that subnet for itself, says so, and no other cares."""
+    h1, subnet = docker_rig["h1"], "10.71.5.0/24"
+    make(docker_rig, "h1", "blue", "--subnet", subnet)
+    wait_until(lambda: all(routed(host, subnet) for host in docker_rig.lab.hosts.values()), HEAL)
+    h1.docker("network", "create", "--subnet", "10.71.0.0/16", "plain")
+    wait_until(lambda: not routed(h1, subnet), HEAL)
+    docker_rig.run("h1", "theirs", "--network", "plain", "--ip", "10.71.5.9")
+    assert h1.exec(["ping", "-c1", "-W2", "10.71.5.9"], check=False).returncode == 0
+    doctor = h1.exec(["daoli", "doctor"], check=False, timeout=60).stdout
+    assert f"cannot reach the network blue: a route to {subnet} would take 10.71.0.0/16, on br-" in doctor
+    assert routed(docker_rig["h2"], subnet)
+    one = docker_rig.run("h1", "one", "--network", "blue")
+    two = docker_rig.run("h2", "two", "--network", "blue")
+    assert one.reaches(two.address("blue"))
+    Container(h1, "theirs").remove()
+    h1.docker("network", "rm", "plain")
+    wait_until(lambda: routed(h1, subnet), HEAL)

@@ -55,6 +55,44 @@ def test_host_clash(mirror: Mirror, spec: HostSpec, field: str, words: str) -> N
     assert caught.value.field == field
 
 
+def test_what_is_a_hosts_own(mirror: Mirror) -> None:
+    """A network that would take a subnet or the address of a host is refused, with the host and interface."""
+    carry_out(mirror, plan_host(mirror, host(3, subnets={"172.17.0.0/16": "docker0"})))
+    for subnet, words in (
+        ("172.17.5.0/24", r"172\.17\.5\.0/24 overlaps 172\.17\.0\.0/16, on docker0 of host h3"),
+        ("192.0.2.0/30", r"overlaps 192\.0\.2\.1/32, the address of host h1"),
+    ):
+        with pytest.raises(Clash, match=words) as caught:
+            plan_network(mirror, network(9, subnet=subnet))
+        assert caught.value.field == "subnet"
+    with pytest.raises(Invalid, match="which no router forwards"):
+        plan_network(mirror, network(9, subnet="169.254.7.0/24"))
+
+
+def test_host_in_a_network(mirror: Mirror) -> None:
+    """A host that joins with something of its own that a network has is refused, with the network's name."""
+    for fields, field, words in (
+        (
+            {"subnets": {"10.1.7.0/24": "eth1"}},
+            "subnets",
+            r"10\.1\.7\.0/24, on eth1 of host h3, overlaps 10\.1\.0\.0/16",
+        ),
+        ({"address": "10.1.0.9"}, "address", r"10\.1\.0\.9/32, the address of host h3, .* which is network n1"),
+    ):
+        with pytest.raises(Clash, match=words) as caught:
+            plan_host(mirror, host(3, **fields))
+        assert caught.value.field == field
+
+
+def test_host_that_was_in_a_network_before(mirror: Mirror) -> None:
+    """A host that the fabric took with an overlap may change, but bring no other one."""
+    before = {"10.1.7.0/24": "eth1"}
+    put(mirror, host(3, subnets=before))
+    assert plan_host(mirror, host(3, subnets=before, mtu=9000)).changes
+    with pytest.raises(Clash, match=r"10\.1\.8\.0/24, on br-1 of host h3"):
+        plan_host(mirror, host(3, subnets=before | {"10.1.8.0/24": "br-1"}))
+
+
 def test_host_removal(mirror: Mirror) -> None:
     """A host leaves with its endpoints."""
     put(mirror, endpoint(1), endpoint(2), endpoint(3, host="h2"))

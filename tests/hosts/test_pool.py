@@ -25,12 +25,12 @@ def test_any_draw(draw: int) -> None:
 
 
 def test_taken() -> None:
-    """What a network or a host's own address lies in is passed over, round the end; then there is none left."""
+    """What a network lies in, or what is a host's own, is passed over, round the end; then there is none left."""
     view = View()
     view.put_network(network(5, subnet="10.5.2.128/25").record())
     view.put_host(host(1, address="10.5.3.7").record())
     assert free_subnet(view, SMALL, 2) == IPv4Network("10.5.0.0/24")
-    for n in (0, 1):
-        view.put_network(network(n + 6, subnet=f"10.5.{n}.0/24").record())
+    view.put_network(network(6, subnet="10.5.0.0/24").record())
+    view.put_host(host(2, subnets={"10.5.1.64/26": "br-1"}).record())
     with pytest.raises(Clash, match=r"no /24 of the pool 10\.5\.0\.0/22 is free; give a subnet"):
         free_subnet(view, SMALL, 1)

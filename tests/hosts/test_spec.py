@@ -46,6 +46,7 @@ PORTS = st.from_regex(r"\A[a-z][a-z0-9_.@-]{0,14}\Z")
 ADDRESSES = st.integers(0x01000000, 0x7EFFFFFF).map(lambda n: n.to_bytes(4, "big"))
 LABELS = st.dictionaries(st.from_regex(r"\A[a-z.]{1,20}\Z"), st.text(st.characters(codec="utf-8"), max_size=20))
 MACS = st.binary(min_size=5, max_size=5).map(lambda tail: b"\x06" + tail)
+SUBNETS = st.builds(lambda address, length: IPv4Network((address, length), strict=False), ADDRESSES, st.integers(8, 32))
 HOSTS = st.builds(
     Host,
     NAMES,
@@ -57,6 +58,7 @@ HOSTS = st.builds(
     LABELS,
     st.booleans(),
     st.integers(576, 65535),
+    st.dictionaries(SUBNETS, PORTS, max_size=3),
 )
 CONTAINERS = st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z")
 ALIASES = st.lists(st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}\Z"), max_size=3).map(tuple)
@@ -192,6 +194,9 @@ BAD: list[tuple[type[Spec], str, Any]] = [
     (HostSpec, "mtu", 575),
     (HostSpec, "mtu", 65536),
     (HostSpec, "mtu", "1500"),
+    (HostSpec, "subnets", {"192.0.2.1/24": "eth0"}),
+    (HostSpec, "subnets", {"10.0.0.0/7": "eth0"}),
+    (HostSpec, "subnets", {"192.0.2.0/24": ""}),
     (EndpointSpec, "container", "web1"),
     (EndpointSpec, "container", "A" * 64),
     (EndpointSpec, "aliases[0]", ["a b"]),

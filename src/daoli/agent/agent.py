@@ -8,7 +8,6 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,7 +93,7 @@ class Agent:
         self.driver = NetworkDriver(
             self.registry, self.world, self.endpoints, Veths(lambda: self.bridge.mtu), self.ovs, self.publisher
         )
-        self.ipam = Ipam(self.registry, client, self.world, self.host, [IPv4Address(wanted.address)])
+        self.ipam = Ipam(self.registry, client, self.world, self.host, lambda: self.bridge.own)
         self.engine = DockerEngine(settings.docker)
         self.networks = Networks(self.engine, client, self.world, self.registry, self.driver)
         self.driver.removals = self.networks
@@ -133,6 +132,7 @@ class Agent:
             labels=self.settings.label_map(),
             gateway=True,
             mtu=self.bridge.mtu,
+            subnets={str(subnet): interface for subnet, interface in self.bridge.own.items()},
         )
 
     # -- joining -------------------------------------------------------------------------------------------------
@@ -390,6 +390,8 @@ async def start(settings: AgentSettings) -> None:
             if state.joined.get("host"):
                 agent = Agent(settings, await _wanted_again(settings, state), state, client)
                 agent.remember()
+                with suppress(links.LinkError):  # the NIC is away, and its repair will say so
+                    await agent.bridge.measure()
             else:
                 agent = await _first_time(settings, state, client)
             await agent.run()

@@ -14,6 +14,7 @@ from typing import Any, Final
 from daoli.agent import links
 from daoli.agent.links import Link, LinkError
 from daoli.agent.ovs import BRIDGE, Ovs, OvsError
+from daoli.agent.own import Own, survey, taken
 from daoli.agent.state import State
 
 MACVLAN: Final = "dlup"
@@ -53,6 +54,11 @@ class Wanted:
         return self.nic if self.whole else MACVLAN
 
     @property
+    def controller(self) -> str:
+        """The controller's address."""
+        return self.target.partition(":")[2].rpartition(":")[0]
+
+    @property
     def local_mac(self) -> str:
         """LOCAL's MAC."""
         return derived_mac(f"local {self.dpid}")
@@ -86,6 +92,8 @@ class Bridge:
         self.wanted = wanted
         self.mtu = 1500
         """What fits into a frame on the uplink, as the last repair found it."""
+        self.own: Own = {}
+        """What the host has of its own, and no network may take, as the last repair found it."""
         self.done: list[str] = []
         self.problems: list[str] = []
         self._ovs = ovs
@@ -96,15 +104,19 @@ class Bridge:
     async def repair(self) -> None:
         """Look at everything, and change what is not as it is to be. It never raises."""
         self.done, self.problems = [], []
-        for step in (self._uplink, self._switch, self._stack, self._forwarding, self._routes):
+        for step in (self._survey, self._uplink, self._switch, self._stack, self._forwarding, self._routes):
             try:
                 await step()
             except (LinkError, OvsError, OSError) as error:
                 self.problems.append(str(error))
 
     async def measure(self) -> None:
-        """Find out the uplink's MTU, and touch nothing."""
+        """Find out what the host has of its own, and the uplink's MTU, and touch nothing."""
+        await self._survey()
         self.mtu = (await links.link(self.wanted.nic)).mtu
+
+    async def _survey(self) -> None:
+        self.own = await survey(self.wanted.nic, self.wanted.controller)
 
     # -- the way to the other hosts ------------------------------------------------------------------------------
 
@@ -230,7 +242,7 @@ class Bridge:
         subnets = self._subnets()
         if subnets is None:
             return
-        wanted = {str(IPv4Network(subnet)) for subnet in subnets.values()}
+        wanted = {str(IPv4Network(subnet)) for name, subnet in subnets.items() if self._leaves_ours(name, subnet)}
         found = await links.routes(BRIDGE)
         for subnet, source in found.items():
             if subnet not in wanted or source != self.wanted.address:
@@ -244,6 +256,16 @@ class Bridge:
                 self.done.append(f"made the route to {subnet}")
             except LinkError as error:
                 self.problems.append(f"this host cannot reach the network {subnet}: {error}")
+
+    def _leaves_ours(self, name: str, subnet: str) -> bool:
+        """Tell whether a route to a network leaves this host what is its own, and say it where it does not."""
+        own = taken(IPv4Network(subnet), self.own)
+        if own is not None:
+            self.problems.append(
+                f"this host cannot reach the network {name}: a route to {subnet} would take {own}, on {self.own[own]}, "
+                "from it; make the network anew with another subnet"
+            )
+        return own is None
 
 
 def _words(columns: Mapping[str, str]) -> list[str]:

@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -135,6 +136,26 @@ async def delete(name: str) -> bool:
             return False
         raise
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A route of this host's table."""
+
+    to: IPv4Network
+    nic: str
+    gateway: bool
+    """Whether a router is asked to pass on, or else what is there is reached at once."""
+
+
+async def ways() -> list[Way]:
+    """Give this host's IPv4 routes that lead by one interface, without the default one."""
+    shown = json.loads(await ip("-json", "-4", "route", "show") or "[]")
+    return [
+        Way(IPv4Network(entry["dst"]), entry["dev"], gateway="gateway" in entry or "via" in entry)
+        for entry in shown
+        if entry["dst"] != "default" and "dev" in entry
+    ]
 
 
 async def route_to(address: str) -> Route:

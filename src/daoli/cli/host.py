@@ -41,6 +41,7 @@ COLUMNS = (
 DETAILS = (
     *COLUMNS,
     column("DOCKER", "docker"),
+    column("SUBNETS", "subnets"),
     column("PEER", "status", "peer"),
     column("STATIC FLOWS", "status", "static_flows"),
     column("PORTS", "status", "ports"),

@@ -15,10 +15,11 @@ from daoli.hosts.errors import Clash, InUse, Invalid, InventoryError
 from daoli.hosts.finding import NAMED, find_endpoint, find_host, find_network
 from daoli.hosts.mirror import Mirror
 from daoli.hosts.move import HELD, WORKER
+from daoli.hosts.occupied import occupied, overlap, unfit
 from daoli.hosts.pool import free_subnet
 from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkRequest, NetworkSpec
 from daoli.hosts.stored import Record, endpoint_key, host_key, key_of, network_key
-from daoli.routing.model import Endpoint, dpid_text, ipv4_text
+from daoli.routing.model import Endpoint, Host, Network, dpid_text, ipv4_text
 
 
 class Difference(NamedTuple):
@@ -39,13 +40,17 @@ class Plan:
 
 
 def plan_host(mirror: Mirror, spec: HostSpec) -> Plan:
-    """Register a host, or change what may change of it; Clash where another has its name, dpid or address."""
+    """Register a host, or change what may change of it; Clash where another has its name, dpid or address.
+
+    So too where a network overlaps what the host has of its own, and did not say before.
+    """
     host, old = spec.record(), mirror.view.hosts.get(spec.name)
     if old == host:
         return Plan({})
     if old is not None and old.dpid != host.dpid:
         raise Clash(f"{host.name} is another machine, with dpid {dpid_text(old.dpid)}", "name")
     _check(mirror, host, {host_key(host.name)})
+    _check_own(mirror, host, old)
     return Plan({host_key(host.name): host}, created=old is None)
 
 
@@ -67,19 +72,36 @@ def plan_host_removal(mirror: Mirror, name: str) -> Plan:
 def plan_network(mirror: Mirror, request: NetworkRequest, pool: IPv4Network, draw: int) -> Plan:
     """Make a network, of the pool where it has no subnet; Clash where it is not as the one there is, or overlaps.
 
-    What the request does not say is as it is; new labels take the place of the old ones.
+    It may overlap neither another network nor what a host has of its own. What the request does not say is as it is;
+    new labels take the place of the old ones.
     """
     old = mirror.view.networks.get(request.name)
     if old is None:
         subnet = IPv4Network(request.subnet) if request.subnet else free_subnet(mirror.view, pool, draw)
         network = request.inside(subnet).record()
         _check(mirror, network, {network_key(network.name)})
+        _check_free(mirror, network)
         return Plan({network_key(network.name): network}, created=True)
     known = NetworkSpec.of(old)
     _check_same(known, request)
     if "labels" not in request.model_fields_set or request.labels == known.labels:
         return Plan({})
     return Plan({network_key(old.name): replace(old, labels=request.labels)})
+
+
+def _check_own(mirror: Mirror, host: Host, old: Host | None) -> None:
+    known = set(occupied([old] if old is not None else []))
+    news = [place for place in occupied([host]) if place not in known]
+    for network in mirror.view.networks.values():
+        if (place := overlap(network.subnet, news)) is not None:
+            raise Clash(f"{place}, overlaps {network.subnet}, which is network {network.name}", place.field)
+
+
+def _check_free(mirror: Mirror, network: Network) -> None:
+    if why := unfit(network.subnet):
+        raise Invalid(why, "subnet")
+    if (place := overlap(network.subnet, occupied(mirror.view.hosts.values()))) is not None:
+        raise Clash(f"{network.subnet} overlaps {place}", "subnet")
 
 
 def _check_same(known: NetworkSpec, request: NetworkRequest) -> None:

@@ -38,6 +38,8 @@ LARGEST_MTU: Final = 65535
 RESERVED: Final = 256
 """How many addresses of a network may be kept from being leased."""
 ALIASES: Final = 128
+OWN_SUBNETS: Final = 256
+"""How many subnets of its own a host may tell of."""
 FAULTS_SHOWN: Final = 20
 """How many faults of one request are named; the rest would not help."""
 FIELD_LENGTH: Final = 200
@@ -83,6 +85,19 @@ def _subnet(text: str) -> str:
         if subnet.overlaps(unusable):
             raise ValueError(f"{text} overlaps {unusable}, where no container can be")
     return str(subnet)
+
+
+def _own(subnets: dict[str, str]) -> dict[str, str]:
+    for text, interface in subnets.items():
+        try:
+            subnet = IPv4Network(text)
+        except ValueError as error:
+            raise ValueError(f"{text} is not an address and a prefix length, such as 192.0.2.0/24") from error
+        if subnet.prefixlen < SHORTEST_PREFIX or str(subnet) != text:
+            raise ValueError(f"{text} is not a subnet with a prefix length of {SHORTEST_PREFIX} or more")
+        if not 0 < len(interface) <= PORT_NAME_LENGTH:
+            raise ValueError(f"{text} is on an interface, whose name has 1 to {PORT_NAME_LENGTH} characters")
+    return subnets
 
 
 def _mac(text: str) -> str:
@@ -133,6 +148,7 @@ Labels = Annotated[dict[str, str], Field(max_length=LABELS), AfterValidator(_lab
 Dpid = Annotated[str, AfterValidator(_dpid), _text(r"^[0-9A-Fa-f]{16}$", "00000000000000a1")]
 Ipv4 = Annotated[str, AfterValidator(_ipv4), _text(f"^{_DOTTED}$", "10.1.0.2")]
 Subnet = Annotated[str, AfterValidator(_subnet), _text(rf"^{_DOTTED}/\d{{1,2}}$", "10.1.0.0/16")]
+OwnSubnets = Annotated[dict[str, str], Field(max_length=OWN_SUBNETS), AfterValidator(_own)]
 Mac = Annotated[str, AfterValidator(_mac), _text(r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$", "02:42:0a:01:00:02")]
 
 
@@ -160,6 +176,8 @@ class HostSpec(Spec):
     """Whether the datapath's LOCAL port is its containers' way to the outside."""
     mtu: int = Field(default=1500, ge=SMALLEST_MTU, le=LARGEST_MTU)
     """Bytes of IP that fit into a frame on its uplink."""
+    subnets: OwnSubnets = Field(default_factory=dict)
+    """What the host has of its own, and by which interface: no network may overlap it."""
 
     def record(self) -> Host:
         """Convert to what the routing core knows."""
@@ -173,6 +191,7 @@ class HostSpec(Spec):
             labels=self.labels,
             gateway=self.gateway,
             mtu=self.mtu,
+            subnets={IPv4Network(subnet): interface for subnet, interface in self.subnets.items()},
         )
 
     @classmethod
@@ -188,6 +207,7 @@ class HostSpec(Spec):
             labels=dict(host.labels),
             gateway=host.gateway,
             mtu=host.mtu,
+            subnets={str(subnet): interface for subnet, interface in host.subnets.items()},
         )
 
 

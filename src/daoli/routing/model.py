@@ -28,6 +28,8 @@ class Host:
     """Whether the datapath's LOCAL port is its containers' way to the outside."""
     mtu: int = 1500
     """Bytes of IP that fit into a frame on its uplink."""
+    subnets: Mapping[IPv4Network, str] = field(default_factory=dict, hash=False)
+    """What it has of its own, by interface, and no network of ours may take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Self
 
@@ -93,7 +93,9 @@ class Parts:
             self.registry, self.world, self.endpoints, self.veths, self.ports, self.publisher, clock=lambda: 1000.0
         )
         self.driver.removals = self.gone
-        self.ipam = Ipam(self.registry, self.controller, self.world, "h1", [IPv4Address("192.0.2.1")])
+        self.ipam = Ipam(
+            self.registry, self.controller, self.world, "h1", lambda: {IPv4Network("192.0.2.0/24"): "eth0"}
+        )
         self.tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:

@@ -40,13 +40,18 @@ async def test_pool_ids_differ(parts: Parts) -> None:
     [
         ("10.1.0.128/25", "", "overlaps 10.1.0.0/24, which is network dnet1"),
         ("10.1.0.0/24", "", "here on this host already"),
-        ("192.0.2.0/24", "", "192.0.2.1, an address of the hosts' own network"),
+        ("192.0.2.128/25", "", "subnet 192.0.2.128/25 overlaps 192.0.2.0/24, on eth0 of this host"),
+        ("172.17.5.0/24", "", "subnet 172.17.5.0/24 overlaps 172.17.0.0/16, on docker0 of host h2"),
+        ("198.51.100.0/29", "", "subnet 198.51.100.0/29 overlaps 198.51.100.2/32, the address of host h2"),
+        ("8.0.0.0/8", "", "8.0.0.0/8 has public addresses, of which a network takes a /16 at most"),
         ("10.2.0.0/31", "", "prefix length"),
         ("10.2.0.0/24", "10.3.0.0/25", "range: 10.3.0.0/25 is not in 10.2.0.0/24"),
     ],
 )
 async def test_subnet_that_cannot_be(parts: Parts, subnet: str, sub_pool: str, why: str) -> None:
-    """What cannot be a network's subnet is refused with the reason."""
+    """What cannot be a network's subnet is refused with the reason, also where another host has it."""
+    h2 = {"name": "h2", "dpid": "00000000000000a2", "address": "198.51.100.2", "uplink": "dlup"}
+    tell(parts.world, {"hosts/h2": h2 | {"subnets": {"172.17.0.0/16": "docker0"}}})
     with pytest.raises(Refusal, match=why):
         await pool(parts, subnet, sub_pool)
 
@@ -59,6 +64,9 @@ async def test_ipv6_is_refused(parts: Parts) -> None:
 
 async def test_subnet_of_the_pool(parts: Parts) -> None:
     """Without a subnet one is drawn from the controller's pool that nobody has, until there is none."""
+    parts.controller.answers["GET", "/controller"] = {"pool": "192.0.2.0/24"}
+    with pytest.raises(Refusal, match=r"all subnets of the controller's pool 192\.0\.2\.0/24 are in use"):
+        await pool(parts)
     parts.controller.answers["GET", "/controller"] = {"pool": "10.1.0.0/23"}
     assert (await pool(parts)).startswith("10.1.1.0/24-")
     with pytest.raises(Refusal, match="all subnets of the controller's pool"):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
 from typing import Any, Final, Protocol
 
 import structlog
@@ -19,7 +19,9 @@ from daoli.agent.client import Refused, Unreachable
 from daoli.agent.driver.messages import ReleaseAddress, ReleasePool, RequestAddress, RequestPool
 from daoli.agent.driver.refusal import Refusal
 from daoli.agent.driver.registry import Pool, Registry
+from daoli.agent.own import Own
 from daoli.agent.world import World
+from daoli.hosts.occupied import Occupied, occupied, overlap, unfit
 from daoli.hosts.spec import NetworkSpec, faults
 
 AUTOMATIC_PREFIX: Final = 24
@@ -42,14 +44,14 @@ class Ipam:
     """Answers the IPAM calls of one Docker engine."""
 
     def __init__(
-        self, registry: Registry, controller: Controller, world: World, host: str, taken: Sequence[IPv4Address]
+        self, registry: Registry, controller: Controller, world: World, host: str, own: Callable[[], Own]
     ) -> None:
-        """`host` is this host's name in the fabric; `taken` are addresses that no container network may cover."""
+        """`host` is this host's name in the fabric; `own` gives the subnets that no container network may overlap."""
         self._registry = registry
         self._controller = controller
         self._world = world
         self._host = host
-        self._taken = taken
+        self._own = own
         self._told: set[str] | None = None
         self._turn = asyncio.Lock()
         self._asking = 0
@@ -82,9 +84,10 @@ class Ipam:
         except ValidationError as error:
             raise Refusal("; ".join(f"{fault.field}: {fault.detail}" for fault in faults(error))) from error
         subnet = IPv4Network(text)
-        for address in self._taken:
-            if address in subnet:
-                raise Refusal(f"subnet {subnet} holds {address}, an address of the hosts' own network")
+        if why := unfit(subnet):
+            raise Refusal(why)
+        if (place := overlap(subnet, self._occupied())) is not None:
+            raise Refusal(f"subnet {subnet} overlaps {place}")
         for name, network in self._world.networks.items():
             other = IPv4Network(network.subnet or "0.0.0.0/32")
             if subnet.overlaps(other) and subnet != other:
@@ -95,6 +98,12 @@ class Ipam:
                 raise Refusal(f"subnet {subnet} overlaps {known.subnet}, which is {name}, here on this host already")
         return str(subnet)
 
+    def _occupied(self) -> Iterator[Occupied]:
+        """Walk what this host has, and what the fabric says of the others."""
+        for subnet, interface in self._own().items():
+            yield Occupied(subnet, f"on {interface} of this host")
+        yield from occupied([spec.record() for spec in self._world.hosts.values()])
+
     async def _free_subnet(self) -> str:
         try:
             answer = await self._controller.request("GET", "/controller")
@@ -103,7 +112,7 @@ class Ipam:
         pool = IPv4Network(answer["pool"])
         used = [IPv4Network(network.subnet) for network in self._world.networks.values() if network.subnet]
         used += [IPv4Network(pool.subnet) for pool in self._registry.pools.values()]
-        used += [IPv4Network(f"{address}/32") for address in self._taken]
+        used += [place.subnet for place in self._occupied()]
         free = [
             subnet
             for subnet in pool.subnets(new_prefix=max(AUTOMATIC_PREFIX, pool.prefixlen))
