@@ -13,6 +13,7 @@ import pytest
 from construct import ConstructError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.ofproto.capture import Listener
 from tests.ofproto.examples import EXAMPLES
 from tests.ofproto.lengths import message_lengths
 from tests.ofproto.oracles import ovs_print, tshark_print
@@ -26,6 +27,8 @@ from daoli.ofproto import (
     ApplyActions,
     BarrierReply,
     BarrierRequest,
+    BundleAdd,
+    Bundled,
     Clone,
     Ct,
     DecodeError,
@@ -67,6 +70,7 @@ from daoli.ofproto import (
 from daoli.ofproto.experimenter import EXPERIMENTER_MESSAGES, EXPERIMENTER_REPLIES, EXPERIMENTER_REQUESTS
 from daoli.ofproto.message import MESSAGES, check_message
 from daoli.ofproto.multipart import REPLIES, REQUESTS, UnknownMultipartReply, UnknownMultipartRequest
+from daoli.ofproto.onf import MAX_BUNDLES
 from daoli.ofproto.wire import MAX_DEPTH
 
 few = settings(max_examples=25, deadline=None)
@@ -467,7 +471,7 @@ def sent(actions: bytes) -> bytes:
     return frame(13, bytes(8) + struct.pack("!H6x", len(actions)) + actions)
 
 
-@pytest.mark.parametrize("size", [2000, 16384, 65000])
+@pytest.mark.parametrize("size", [4000, 16384, 65000])
 @pytest.mark.parametrize(
     "nest",
     [
@@ -475,14 +479,14 @@ def sent(actions: bytes) -> bytes:
         lambda size: sent(nested(in_ct, size)),
         lambda size: sent(nested(lambda body: in_clone(in_ct(body)), size)),
         lambda size: nested(in_bundle, size),
-        lambda size: in_bundle(sent(nested(in_clone, size - 100))),
+        lambda size: in_bundle(in_bundle(sent(nested(in_clone, size - 100)))),
     ],
     ids=["clone", "ct", "both", "bundle", "clone in bundle"],
 )
 def test_nothing_nests_deeply(nest: Callable[[int], bytes], size: int) -> None:
     """What may hold itself, and bytes could have do so thousands of times, is refused at a depth, and at once."""
     data = nest(size)
-    with pytest.raises(DecodeError, match="nested deeper than 32") as refusal:
+    with pytest.raises(DecodeError, match=r"nested deeper than (100|8) ") as refusal:
         decode(data)
     check_refusal(refusal.value, len(data))
     spent = []
@@ -494,18 +498,52 @@ def test_nothing_nests_deeply(nest: Callable[[int], bytes], size: int) -> None:
 
 
 def test_depth() -> None:
-    """Up to the depth that is allowed, what holds itself is read and written; deeper it cannot be written for ever."""
+    """Up to the depth that is allowed, what holds itself is read, written, compared and shown; deeper is not made."""
     act: Action = Output(1)
-    for _ in range(MAX_DEPTH):
-        act = Clone((act,))
-    message = PacketOut(actions=(act,))
-    assert decode(message.encode()) == message
-    with pytest.raises(DecodeError, match="nested deeper"):
-        decode(PacketOut(actions=(Clone((act,)),)).encode())
-    for _ in range(2000):
-        act = Clone((act,))
-    with pytest.raises(EncodeError):
-        PacketOut(actions=(act,)).encode()
+    for n in range(MAX_DEPTH):
+        act = Ct(actions=(act,)) if n % 2 else Clone((act,))
+    message: Message = FlowMod(instructions=(ApplyActions((act,)),))
+    for n in range(MAX_BUNDLES):
+        message = BundleAdd(n, 0, Bundled(message))
+    again = decode(message.encode())
+    assert (again, hash(again), repr(again)) == (message, hash(message), repr(message))
+    assert str(again).count("clone(") == str(again).count("ct(") == MAX_DEPTH // 2
+    for field, deeper in (
+        ("Clone.actions: nested deeper than 100", lambda: Clone((act,))),
+        ("Ct.actions: nested deeper than 100", lambda: Ct(actions=(Output(1), act))),
+        ("Bundled.message: nested deeper than 8", lambda: Bundled(message)),
+    ):
+        with pytest.raises(EncodeError, match=field):
+            deeper()
+    wide = Clone((Clone(()), Output(1)) * 500)
+    assert wide == replace(wide)
+
+
+def test_depth_within_others() -> None:
+    """Bytes are read to the very depth to which values are made, whatever they stand in."""
+    for wrap in (lambda body: body, in_bundle):
+        deepest = nested(in_clone, MAX_DEPTH * 16)
+        assert decode(wrap(sent(deepest))).encode() == wrap(sent(deepest))
+        with pytest.raises(DecodeError, match="nested deeper than 100"):
+            decode(wrap(sent(in_ct(deepest))))
+    deepest = nested(in_bundle, 8 + MAX_BUNDLES * 24)
+    assert decode(deepest).encode() == deepest
+    with pytest.raises(DecodeError, match="nested deeper than 8"):
+        decode(in_bundle(deepest))
+
+
+@pytest.mark.ovs
+def test_depth_of_ovs(tmp_path: Path) -> None:
+    """What ovs-ofctl takes at its deepest is read, and shown as it was given."""
+    with Listener(tmp_path) as switch:
+        for room, text in ((99, "{}"), (98, "write_actions({})")):
+            actions = text.format("clone(" * room + "output:1" + ")" * room)
+            (sent_,) = switch.ofctl("add-flow", f"actions={actions}")
+            message = decode(sent_)
+            assert message.encode() == sent_
+            assert str(message).endswith(f"actions={actions}")
+            with pytest.raises(AssertionError, match="Action nested too deeply"):
+                switch.ofctl("add-flow", "actions=" + actions.replace("output:1", "clone(output:1)"))
 
 
 def test_an_error_quotes_what_it_may() -> None:

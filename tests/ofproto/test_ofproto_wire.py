@@ -1,9 +1,11 @@
 """The constructs of which messages are made."""
 
+from types import SimpleNamespace
+
 import pytest
 from construct import Bytes, Int8ub, Int16ub
 
-from daoli.ofproto import DecodeError
+from daoli.ofproto import DecodeError, EncodeError
 from daoli.ofproto.wire import (
     MAX_DEPTH,
     U8,
@@ -19,6 +21,7 @@ from daoli.ofproto.wire import (
     Text,
     Wire,
     Words,
+    depth_with,
 )
 
 
@@ -104,6 +107,14 @@ def test_aliases() -> None:
     assert [hint.__metadata__[0].sizeof() for hint in (U8, U16, U32)] == [1, 2, 4]  # type: ignore[attr-defined]
 
 
+class Endless(Wire):
+    """Calls itself for ever."""
+
+    def write(self, value: object) -> bytes:
+        """Do so."""
+        return self.write(value)
+
+
 def test_nested_is_bounded() -> None:
     """What stands within others of its kind is read to a depth, whatever encloses it, and no deeper."""
     nested = Nested(Many(Int8ub), "9.9")
@@ -114,6 +125,21 @@ def test_nested_is_bounded() -> None:
     assert inner.at == inner.end
     with pytest.raises(DecodeError, match=f"nested deeper than {MAX_DEPTH} at byte 1"):
         nested.read(Reader(b"ab", 1, 2, MAX_DEPTH))
+
+
+def test_depth_with() -> None:
+    """What holds others is one deeper than the deepest of them; what is too deep is refused, and named."""
+    deepest = SimpleNamespace(depth=MAX_DEPTH - 1)
+    assert [depth_with("A.b", held) for held in ((), (1,), [SimpleNamespace(depth=4), 1], 5)] == [1, 1, 5, 1]
+    assert depth_with("A.b", (deepest,)) == MAX_DEPTH
+    with pytest.raises(EncodeError, match=r"A\.b: nested deeper than 100"):
+        depth_with("A.b", (SimpleNamespace(depth=MAX_DEPTH),))
+
+
+def test_nested_in_a_deep_call() -> None:
+    """Where the stack has no room left, writing says so."""
+    with pytest.raises(ValueError, match="nested deeper than the stack has room for"):
+        Nested(Endless(), "9.9").write(None)
 
 
 def test_tally() -> None:

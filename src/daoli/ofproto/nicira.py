@@ -8,7 +8,7 @@ action of its own; their names begin with Nicira.
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, TypeVar
 
 from construct import GreedyBytes, Int8ub, Int16ub, Int32ub, Int64ub, Padding
@@ -19,7 +19,7 @@ from daoli.ofproto.errors import DecodeError
 from daoli.ofproto.oxm import OXM, Oxm
 from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.tlv import Tlv
-from daoli.ofproto.wire import U8, U16, U32, U64, Fill, Many, Nested, Reader, Tally, Wire
+from daoli.ofproto.wire import U8, U16, U32, U64, Fill, Many, Nested, Reader, Tally, Wire, depth_with
 
 A = TypeVar("A", bound=Action)
 
@@ -244,9 +244,13 @@ class Exit(Action):
 @nicira_action(NiciraSubtype.CLONE)
 @dataclass(frozen=True, slots=True)
 class Clone(Action):
-    """Do actions to a copy of the packet (NXAST_CLONE)."""
+    """Do actions to a copy of the packet (NXAST_CLONE); EncodeError if they are nested deeper than `MAX_DEPTH`."""
 
     actions: Annotated[tuple[Action, ...], Padding(6), NESTED_ACTIONS]
+    depth: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depth", depth_with("Clone.actions", self.actions))
 
 
 @nicira_action(NiciraSubtype.CONJUNCTION)

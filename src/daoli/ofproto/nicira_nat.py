@@ -1,7 +1,7 @@
 """Open vSwitch's actions of connection tracking: ct, ct_clear, and the nat within (its nicira-ext.h)."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from construct import Int8ub, Int16ub, Padding
@@ -11,7 +11,7 @@ from daoli.ofproto.addresses import accept_text
 from daoli.ofproto.constants import TABLE_ALL, NiciraSubtype
 from daoli.ofproto.errors import DecodeError
 from daoli.ofproto.nicira import NESTED_ACTIONS, nicira_action
-from daoli.ofproto.wire import U16, U32, Reader, Wire
+from daoli.ofproto.wire import U16, U32, Reader, Wire, depth_with
 
 _U16 = struct.Struct("!H")
 
@@ -22,7 +22,8 @@ class Ct(Action):
     """Have connection tracking see the packet (NXAST_CT): flag 1 commits, 2 forces it.
 
     The zone is `zone`, or where `zone_src` names a field the bits of it that `zone` then has as ofs_nbits. The packet
-    goes on in table `recirc_table` (255: nowhere). `alg` is the port of the helper's protocol.
+    goes on in table `recirc_table` (255: nowhere). `alg` is the port of the helper's protocol. EncodeError if actions
+    are nested deeper than `MAX_DEPTH`.
     """
 
     flags: U16 = 0
@@ -31,6 +32,10 @@ class Ct(Action):
     recirc_table: Annotated[int, Int8ub, Padding(3)] = TABLE_ALL
     alg: U16 = 0
     actions: Annotated[tuple[Action, ...], NESTED_ACTIONS] = ()
+    depth: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depth", depth_with("Ct.actions", self.actions))
 
 
 @nicira_action(NiciraSubtype.CT_CLEAR)

@@ -1,11 +1,11 @@
 """What later versions have and the ONF made experimenters' extensions of 1.3: bundles, flow monitors, copy_field.
 
 Bundles are extension 230 (OpenFlow 1.4, 7.3.9), flow monitors 187, copy_field 320. A message in a bundle is a whole
-message with its own header; a bundle in a bundle is nonsense, but bytes can say it, so its depth is bounded.
+message with its own header; a bundle in a bundle, which Open vSwitch refuses, bytes can say: its depth is bounded.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from construct import Int8ub, Int16ub, Int32ub, Padding
@@ -23,7 +23,7 @@ from daoli.ofproto.constants import (
     MessageType,
     PortNo,
 )
-from daoli.ofproto.errors import DecodeError
+from daoli.ofproto.errors import DecodeError, EncodeError
 from daoli.ofproto.experimenter import (
     ExperimenterMessage,
     ExperimenterMultipart,
@@ -40,7 +40,7 @@ from daoli.ofproto.oxm_text import match_text
 from daoli.ofproto.record import Structure, wired
 from daoli.ofproto.text import bits_text, instructions_text, nested, words
 from daoli.ofproto.tlv import Tlv
-from daoli.ofproto.wire import MAX_DEPTH, U16, U32, U64, Many, Reader, Sized, Wire
+from daoli.ofproto.wire import U16, U32, U64, Many, Reader, Sized, Wire
 
 _COPY_FIELD = 3200
 _BUNDLE_CONTROL, _BUNDLE_ADD = 2300, 2301
@@ -100,12 +100,28 @@ class BundleProperty(Structure):
     body: bytes
 
 
+MAX_BUNDLES = 8
+"""How many bundles a message may be in, each in the next."""
+
+_BUNDLE_ADD_HEAD = 24
+"""Bytes of a bundle add before its message, so that one in n bundles begins at n times that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bundled:
-    """A message, and the properties that came with it."""
+    """A message, and the properties that came with it; EncodeError if it is in more than `MAX_BUNDLES`."""
 
     message: Message
     properties: tuple[BundleProperty, ...] = ()
+    depth: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        depth = 1
+        if isinstance(self.message, BundleAdd) and isinstance(self.message.bundled, Bundled):
+            depth += self.message.bundled.depth
+        if depth > MAX_BUNDLES:
+            raise EncodeError("Bundled.message", f"nested deeper than {MAX_BUNDLES}")
+        object.__setattr__(self, "depth", depth)
 
 
 class BundledWire(Wire):
@@ -121,10 +137,9 @@ class BundledWire(Wire):
             raise DecodeError(start + 2, f"a message in a bundle with a length of {length}", "7.1.1")
         if version != VERSION and kind not in ANY_VERSION:
             raise DecodeError(start, f"type {kind} in version {version}", "7.1.1")
-        if reader.depth >= MAX_DEPTH:
-            raise DecodeError(start, f"nested deeper than {MAX_DEPTH}", "7.5.4")
+        if start > MAX_BUNDLES * _BUNDLE_ADD_HEAD:
+            raise DecodeError(start, f"nested deeper than {MAX_BUNDLES}", "7.5.4")
         inner = reader.window(length - HEADER.size, "a message in a bundle", "7.1.1")
-        inner.depth += 1
         cls = MESSAGES.get(kind)
         if cls is None:
             message: Message = UnknownMessage(kind, inner.read(), xid=xid, version=version)

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 from construct import Bytes, Construct, Int8ub, Int16ub, Int32ub, Int64ub, stream_write
 
-from daoli.ofproto.errors import DecodeError
+from daoli.ofproto.errors import DecodeError, EncodeError
 
 U8 = Annotated[int, Int8ub]
 U16 = Annotated[int, Int16ub]
@@ -210,12 +210,24 @@ class Many(Wire):
         return b"".join([self._write(item) for item in value])
 
 
-MAX_DEPTH = 32
-"""How deep a thing may stand within others of its kind; Open vSwitch itself goes less deep."""
+MAX_DEPTH = 100
+"""How deep actions may stand within actions: as ovs-ofctl has it; ovs-vswitchd takes what a message holds."""
+
+
+def depth_with(field: str, held: object) -> int:
+    """Give the depth of what holds these, one more than the deepest's; beyond `MAX_DEPTH` an EncodeError."""
+    items = held if isinstance(held, tuple | list) else ()
+    depth: int = 1 + max((getattr(item, "depth", 0) for item in items), default=0)
+    if depth > MAX_DEPTH:
+        raise EncodeError(field, f"nested deeper than {MAX_DEPTH}")
+    return depth
 
 
 class Nested(Wire):
-    """A `con` that may hold itself, to the depth that is allowed; 64 KiB could hold thousands."""
+    """A `con` that may hold itself, to the depth that is allowed; 64 KiB could hold thousands.
+
+    What it is read to says its `depth_with` when it is made: so none is deeper than can be read, compared and shown.
+    """
 
     def __init__(self, con: Construct, clause: str) -> None:
         super().__init__()
@@ -235,8 +247,8 @@ class Nested(Wire):
         """Give its bytes."""
         try:
             return self._write(value)
-        except RecursionError:
-            raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
+        except RecursionError:  # of a caller that is deep in calls itself
+            raise ValueError("nested deeper than the stack has room for") from None
 
 
 class Tally(Wire):
