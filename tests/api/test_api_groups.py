@@ -32,3 +32,9 @@ async def test_dry_run(populated: Api) -> None:
     assert (await populated.ask("DELETE", "/groups/g?dry_run=true")).status == 200
     assert (await populated.ask("GET", "/groups/g")).status == 200
     assert populated.fabric.tried == [{"groups/g"}] * 2
+
+
+async def test_no_name_for_a_group(populated: Api) -> None:
+    """A name in the path that cannot be one is refused as a field is."""
+    refused = await populated.ask("PUT", "/groups/-", {"networks": []})
+    assert (refused.status, refused.field) == (422, "name")

@@ -35,6 +35,24 @@ async def test_the_same_again(populated: Api) -> None:
     assert (clash.status, clash.field) == (409, "id")
 
 
+async def test_put(populated: Api) -> None:
+    """A rule under an id is made, stays, or is replaced, in one write; another id in the body is refused."""
+    made = await populated.ask("PUT", "/rules/mine", RULE)
+    assert (made.status, made.body["id"], made.body["action"]) == (201, "mine", "deny")
+    revision = (await populated.ask("PUT", "/rules/mine", {"id": "mine", **RULE})).body["revision"]
+    assert revision == made.body["revision"]
+    other = await populated.ask("PUT", "/rules/mine", {**RULE, "action": "allow", "protocol": "tcp", "ports": [80]})
+    assert (other.status, other.body["revision"]) == (200, revision + 1)
+    assert (await populated.ask("GET", "/rules/mine")).body["ports"] == [80]
+    for path, body, field in (
+        ("/rules/mine", {"id": "yours", **RULE}, "id"),
+        ("/rules/-", RULE, "id"),
+        ("/rules/mine", {**RULE, "source": {"endpoint": "x"}}, "source.endpoint"),
+    ):
+        refused = await populated.ask("PUT", path, body)
+        assert (refused.status, refused.field) == (422, field)
+
+
 async def test_unknown_names(populated: Api) -> None:
     """A rule about nobody is refused with the field, unless that is wanted; it then matches nothing."""
     body = {"action": "deny", "source": {"group": "nobody"}}

@@ -27,9 +27,13 @@ def posted(api: FakeApi) -> dict[str, Any]:
     return body
 
 
+def path_of(traffic: Traffic | None = None) -> str:
+    return f"/rules/{rule_of('allow', 'web', 'db', traffic)['id']}"
+
+
 def test_connect(two: FakeApi, run: Run) -> None:
     """It is a both-ways rule on two endpoints, by the names that people gave them."""
-    two.says("POST", "/rules", RULE | CUT, 201)
+    two.says("PUT", path_of(Traffic("tcp", 5432)), RULE | CUT, 201)
     said = run("connect", "web", "db", "5432/tcp")
     assert said.out.startswith("rule 3f2a9c000001 made: ")
     assert posted(two) == {
@@ -45,32 +49,23 @@ def test_connect(two: FakeApi, run: Run) -> None:
 
 
 def test_disconnect_takes_the_place_of_connect(two: FakeApi, run: Run) -> None:
-    """The rule of the same two and the same port that says otherwise goes first."""
-    rule_id = rule_of("deny", "web", "db", None)["id"]
-    two.refuses("POST", "/rules", 409, "says something else", errors=[{"field": "id", "detail": "x"}])
-    two.says("POST", "/rules", RULE | CUT, 201)
-    two.says("DELETE", f"/rules/{rule_id}", CUT)
-    assert run("disconnect", "web", "db").code == 0
-    assert [(asked.method, asked.path) for asked in two.asked[-3:]] == [
-        ("POST", "/rules"),
-        ("DELETE", f"/rules/{rule_id}"),
-        ("POST", "/rules"),
-    ]
+    """The rule of the same two and the same port that says otherwise is replaced in one request."""
+    two.says("PUT", path_of(), RULE | CUT)
+    assert run("disconnect", "web", "db").out.startswith("rule 3f2a9c000001 is in place: ")
+    assert [asked.method for asked in two.asked if asked.method != "GET"] == ["PUT"]
     assert posted(two)["action"] == "deny"
 
 
-def test_dry_run_removes_nothing(two: FakeApi, run: Run) -> None:
-    """What would be replaced stays where it is only tried."""
-    two.refuses("POST", "/rules", 409, "says something else")
-    two.says("POST", "/rules", RULE | CUT)
+def test_dry_run_is_asked_for(two: FakeApi, run: Run) -> None:
+    """What would be cut is asked for by the same request."""
+    two.says("PUT", path_of(), RULE | CUT)
     assert run("disconnect", "web", "db", "--dry-run").code == 0
-    assert {asked.method for asked in two.asked} == {"GET", "POST"}
-    assert two.asked[-1].path == "/rules?dry_run=true"
+    assert two.asked[-1].path == f"{path_of()}?dry_run=true"
 
 
-def test_other_refusals(two: FakeApi, run: Run) -> None:
-    """Another refusal is told."""
-    two.refuses("POST", "/rules", 422, "no")
+def test_refusals(two: FakeApi, run: Run) -> None:
+    """A refusal is told."""
+    two.refuses("PUT", path_of(), 422, "no")
     assert run("connect", "web", "db").code == 1
 
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pydantic import BaseModel
 
 from daoli.api.cut import Cut, RemoveQuery, WriteQuery, change
-from daoli.api.operation import Answer, Ask, Operation, Query, Reply
+from daoli.api.operation import Answer, Ask, Operation, Query, Reply, with_path
 from daoli.hosts.rule import GroupRequest, GroupSpec
 from daoli.hosts.ruling import find_group, plan_group, plan_group_removal
 
@@ -35,7 +35,7 @@ async def show_group(ask: Ask[None, Query]) -> Answer:
 
 async def put_group(ask: Ask[GroupRequest, WriteQuery]) -> Answer:
     """Make a group, or change its networks; routes that end by it are cut."""
-    group = GroupSpec.model_validate({"name": ask.path["name"], **dict(ask.body)})
+    group = with_path(GroupSpec, ask.body, name=ask.path["name"])
     created, cut = await change(
         ask.services,
         lambda mirror: plan_group(mirror, group, allow_unknown=ask.query.allow_unknown),

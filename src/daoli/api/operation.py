@@ -102,6 +102,15 @@ def parse_body(model: type[Model], data: bytes) -> Model:
         value = from_json(data, allow_inf_nan=False)
     except ValueError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, "malformed", f"the body is not JSON: {error}") from error
+    return _valid(model, value)
+
+
+def with_path(model: type[Model], body: BaseModel, **named: str) -> Model:
+    """Join a body with what the path names of it; what is wrong with that is a Problem, too."""
+    return _valid(model, {**dict(body), **named})
+
+
+def _valid(model: type[Model], value: Any) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from daoli.api.cut import Cut, RemoveQuery, WriteQuery, change
-from daoli.api.operation import Answer, Ask, Operation, Query, Reply
+from daoli.api.operation import Answer, Ask, Operation, Query, Reply, with_path
 from daoli.api.services import Services
+from daoli.hosts.errors import Invalid
 from daoli.hosts.rule import RuleRequest, RuleSpec
 from daoli.hosts.ruling import find_rule, matches, plan_rule, plan_rule_removal
 
@@ -67,6 +68,20 @@ async def make_rule(ask: Ask[RuleRequest, WriteQuery]) -> Answer:
     return Answer(body, HTTPStatus.CREATED, f"/rules/{rule.id}") if created else Answer(body)
 
 
+async def put_rule(ask: Ask[RuleRequest, WriteQuery]) -> Answer:
+    """Have a rule of this id say this, in one step; routes that it forbids are cut before this answers."""
+    if ask.body.id not in (None, ask.path["id"]):
+        raise Invalid(f"the path says {ask.path['id']}", "id")
+    rule = with_path(RuleSpec, ask.body, id=ask.path["id"])
+    created, cut = await change(
+        ask.services,
+        lambda mirror: plan_rule(mirror, rule, allow_unknown=ask.query.allow_unknown, replace=True),
+        dry_run=ask.query.dry_run,
+    )
+    body = RuleWritten.model_construct(**rule_fields(ask.services, rule), **cut)
+    return Answer(body, HTTPStatus.CREATED if created else HTTPStatus.OK)
+
+
 async def remove_rule(ask: Ask[None, RemoveQuery]) -> Answer:
     """Remove a rule; routes that it alone allowed are cut before this answers."""
     _, cut = await change(
@@ -100,6 +115,18 @@ OPERATIONS = (
         handler=show_rule,
         replies={HTTPStatus.OK: Reply("The rule", RuleBody)},
         problems=(HTTPStatus.NOT_FOUND,),
+    ),
+    Operation(
+        method="PUT",
+        path="/rules/{id}",
+        handler=put_rule,
+        body=RuleRequest,
+        query=WriteQuery,
+        replies={
+            HTTPStatus.OK: Reply("The rule is as asked for, or nothing was to be written", RuleWritten),
+            HTTPStatus.CREATED: Reply("The rule is new", RuleWritten),
+        },
+        problems=(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
     ),
     Operation(
         method="DELETE",

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from daoli.cli import complete
-from daoli.cli.client import Refused, Reply, place
+from daoli.cli.client import place
 from daoli.cli.endpoint import found
 from daoli.cli.ports import Traffic, parse_traffic
 from daoli.cli.rule import asked, written
@@ -51,8 +51,8 @@ def disconnect(session: Session, one: str, other: str, traffic: Traffic | None, 
 
 def _say(session: Session, action: str, one: str, other: str, traffic: Traffic | None, *, dry_run: bool) -> None:
     rule = rule_of(action, _selected(session, one), _selected(session, other), traffic)
-    reply = _posted(session, rule, dry_run=dry_run)
-    done = "would be made" if dry_run else "made" if reply.status == HTTPStatus.CREATED else "was there already"
+    reply = session.client.request("PUT", place("rules", rule["id"]) + asked(dry_run=dry_run), rule)
+    done = "would be made" if dry_run else "made" if reply.status == HTTPStatus.CREATED else "is in place"
     session.result(reply.body, reply.body["id"], *written(reply.body, done, dry_run=dry_run))
 
 
@@ -73,16 +73,3 @@ def _selected(session: Session, text: str) -> str:
     """Name an endpoint as a rule should: as people do if that is its name, else by its id."""
     endpoint = found(session.client, text)
     return text if text == endpoint.get("name") else str(endpoint["id"])
-
-
-def _posted(session: Session, rule: dict[str, Any], *, dry_run: bool) -> Reply:
-    path = "/rules" + asked(dry_run=dry_run)
-    try:
-        return session.client.request("POST", path, rule)
-    except Refused as refusal:
-        if refusal.status != HTTPStatus.CONFLICT:
-            raise
-    if dry_run:  # the rule that is to be replaced stays, so that another id is tried
-        return session.client.request("POST", path, rule | {"id": f"{rule['id']}-new"})
-    session.client.request("DELETE", place("rules", rule["id"]))
-    return session.client.request("POST", path, rule)

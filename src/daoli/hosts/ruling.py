@@ -15,18 +15,18 @@ from daoli.routing.policy import Policy
 from daoli.routing.rules import Group, Kind, Rule
 
 
-def plan_rule(mirror: Mirror, rule: RuleSpec, *, allow_unknown: bool) -> Plan:
-    """Make a rule; Clash where another has its id, Invalid where it names something that there is not."""
+def plan_rule(mirror: Mirror, rule: RuleSpec, *, allow_unknown: bool, replace: bool = False) -> Plan:
+    """Make a rule; Clash where another has its id and stays, Invalid where it names something that there is not."""
     old = mirror.rules.get(rule.id)
     if old == rule:
         return Plan({})
-    if old is not None:
-        raise Clash(f"rule {rule.id} says something else; remove it first", "id")
+    if old is not None and not replace:
+        raise Clash(f"rule {rule.id} says something else; PUT /rules/{rule.id} replaces it", "id")
     if not allow_unknown:
         for side in ("source", "destination"):
             if (fault := _unknown(mirror, getattr(rule, side), side)) is not None:
                 raise fault
-    return Plan({key_of(rule): rule}, created=True)
+    return Plan({key_of(rule): rule}, created=old is None)
 
 
 def _unknown(mirror: Mirror, selector: SelectorSpec, side: str) -> Invalid | None:
