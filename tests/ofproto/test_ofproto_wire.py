@@ -127,6 +127,18 @@ def test_nested_is_bounded() -> None:
         nested.read(Reader(b"ab", 1, 2, MAX_DEPTH))
 
 
+def test_pad() -> None:
+    """Padding must be there, and be zero."""
+    reader = Reader(b"a\0\0b\0", 1, 5)
+    reader.pad(0, "padding", "9.9")
+    reader.pad(2, "padding", "9.9")
+    assert reader.at == 3
+    with pytest.raises(DecodeError, match="padding is not zero at byte 3"):
+        reader.pad(2, "padding", "9.9")
+    with pytest.raises(DecodeError, match="padding needs 1 bytes, 0 are left"):
+        reader.pad(1, "padding", "9.9")
+
+
 def test_depth_with() -> None:
     """What holds others is one deeper than the deepest of them; what is too deep is refused, and named."""
     deepest = SimpleNamespace(depth=MAX_DEPTH - 1)

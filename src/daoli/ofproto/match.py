@@ -134,7 +134,7 @@ class MatchWire(Wire):
         if length < 4:
             raise DecodeError(start + 2, f"a match of length {length}", "7.2.3.1")
         match = Match.of(self._oxms.read(reader.window(length - 4, "a match", "7.2.3.1")))
-        reader.claim(-length % 8, "the padding of a match", "7.2.3.1")
+        reader.pad(-length % 8, "the padding of a match", "7.2.3.1")
         return match
 
     def write(self, value: Any) -> bytes:

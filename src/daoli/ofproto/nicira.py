@@ -52,7 +52,7 @@ class Reference(Wire):
         if number >> 16 == OxmClass.EXPERIMENTER:
             number = number << 32 | _U32.unpack_from(reader.data, reader.claim(4, "an experimenter's id", "7.2.3.2"))[0]
         if (left := start + self.room - reader.at) > 0:
-            reader.claim(left, "what follows the header of a field", "7.2.3.2")
+            reader.pad(left, "what follows the header of a field", "7.2.3.2")
         return int(number)
 
     def write(self, value: int) -> bytes:
@@ -590,7 +590,7 @@ class EdPropertyWire(Wire):
         if length < self._head.size:
             raise DecodeError(start + 3, f"a property with a length of {length}", "7.2.5")
         at = reader.claim(length - 4, "a property", "7.2.5")
-        reader.claim(-length % 8, "the padding of a property", "7.2.5")
+        reader.pad(-length % 8, "the padding of a property", "7.2.5")
         return EdProperty(prop_class, kind, reader.data[at : start + length])
 
     def write(self, value: EdProperty) -> bytes:

@@ -197,7 +197,7 @@ class _NxmMatch(Wire):
     def read(self, reader: Reader) -> Match:
         (length,) = self._head.unpack_from(reader.data, reader.claim(8, "the length of a match", "7.5.4"))
         match = Match.of(self._fields.read(reader.window(length, "a match", "7.5.4")))
-        reader.claim(-length % 8, "the padding of a match", "7.5.4")
+        reader.pad(-length % 8, "the padding of a match", "7.5.4")
         return match
 
     def write(self, value: Match) -> bytes:

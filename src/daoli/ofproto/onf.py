@@ -148,7 +148,7 @@ class BundledWire(Wire):
         inner.finish("a message in a bundle", "7.1.1")
         if reader.at == reader.end:
             return Bundled(message)
-        reader.claim(-length % 8, "the padding of a message in a bundle", "7.5.4")
+        reader.pad(-length % 8, "the padding of a message in a bundle", "7.5.4")
         return Bundled(message, self._properties.read(reader))
 
     def write(self, value: Bundled) -> bytes:

@@ -99,7 +99,10 @@ class Record(Wire):
         self.parts = _parts(cls)
         self.steps = _steps(self.parts)
         self._reads = [
-            (step.packed, step.packed.size if step.packed else 0, reads(step.parts[0].con)) for step in self.steps
+            # Padding that stands by itself behind what has a length is where that says, and must be zero.
+            (step.packed if step.names or step is self.steps[0] else None, step.packed.size if step.packed else 0, read)
+            for step in self.steps
+            for read in (reads(step.parts[0].con) if step.names else None,)
         ]
 
     def values(self, reader: Reader) -> list[Any]:
@@ -107,7 +110,10 @@ class Record(Wire):
         values: list[Any] = []
         for packed, size, read in self._reads:
             if packed is None:
-                values.append(read(reader))
+                if read is None:
+                    reader.pad(size, f"padding in {self.cls.__name__}", self.clause)
+                else:
+                    values.append(read(reader))
                 continue
             at = reader.at
             if at + size > reader.end:

@@ -56,7 +56,7 @@ class Tlv(Wire):
             raise DecodeError(start + 2, f"{self.what} of kind {kind} with a length of {length}", self.clause)
         inner = reader.window(length - 4, f"{self.what} of kind {kind}", self.clause)
         if not self.counts_padding:
-            reader.claim(-length % self.align, f"the padding of {self.what}", self.clause)
+            reader.pad(-length % self.align, f"the padding of {self.what}", self.clause)
         key = data[start : start + 2]
         if key == EXPERIMENTER and length >= 10 and (longer := key + data[start + 4 : start + 10]) in self.classes:
             key = longer
@@ -68,7 +68,7 @@ class Tlv(Wire):
         inner.at += len(key) - 2
         value = cls.wire.read(inner)
         if self.counts_padding and (left := -(inner.at - start) % 8):
-            inner.claim(left, f"the padding of {self.what}", self.clause)
+            inner.pad(left, f"the padding of {self.what}", self.clause)
         inner.finish(f"{self.what} of kind {kind}", self.clause)
         return value
 

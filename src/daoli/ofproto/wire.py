@@ -4,15 +4,16 @@ construct's own combinators are not used for nesting: `GreedyRange` stops silent
 the offset, and each copies its bytes. Here all levels read from one `Reader`, so a message is read in linear time and
 errors know the absolute offset. How a class declares its bytes is in `record`.
 
-Padding (7.1.2): it is written as zero, and ignored when received, whatever it holds. A message whose padding is clean
-encodes back to the bytes it came from; one with dirty padding encodes to the clean form. What follows the first NUL of
-a fixed-size string is padding too.
+Padding (7.1.2): it is written as zero, as all that Open vSwitch sends is. Where a length says where it stands, behind
+a match, an action, a property, it must be zero when received: otherwise the length is wrong, and bytes would be lost.
+At a fixed place in its structure it is ignored, whatever it holds, and so is what follows the first NUL of a fixed-size
+string: a message in which that is dirty encodes to the clean form. All others encode back to the bytes they came from.
 
 Lengths: each, at every depth, must be filled exactly by what it measures, and a wrong one is a DecodeError wherever the
-bytes can tell. They cannot where a length divides bytes that nothing explains (a packet's data, an experimenter's,
-those of an unknown kind) from padding or from what stands beside them, nor where what is at the end of one list could
-as well be in another: of an unknown kind, or as an action beside a clone that could be in it. Such a lie moves bytes
-across; none is lost, and the message that is read encodes back to them, padding apart.
+bytes can tell. They cannot where a length divides bytes that nothing explains (a packet's data, an experimenter's, a
+list of tables, those of an unknown kind) from zeros or from what stands beside them, nor where what is at the end of
+one list could as well be in another: of an unknown kind, or as an action beside a clone that could be in it. Such a lie
+moves bytes across; none is lost, and the message that is read encodes back to the very same.
 """
 
 import struct
@@ -65,6 +66,12 @@ class Reader:
             raise DecodeError(at, f"{what} needs {size} bytes, {self.end - at} are left", clause)
         self.at = at + size
         return at
+
+    def pad(self, size: int, what: str, clause: str) -> None:
+        """Step over padding that stands where a length says: it is there and zero, or the length was wrong."""
+        at = self.claim(size, what, clause)
+        if self.data[at : self.at].strip(b"\0"):
+            raise DecodeError(at, f"{what} is not zero", clause)
 
     def window(self, size: int, what: str, clause: str) -> "Reader":
         """Step over `size` bytes, which must be there, and give a reader of just these."""
