@@ -10,8 +10,9 @@ import pytest
 from tests.datapath.loopless import Loopless, settle
 from tests.datapath.scripted_switch import LONG, ScriptedSwitch
 
-from daoli.datapath.events import EXCESS, Connected, Disconnected, Event, EventStream, Received, events
-from daoli.ofproto import BarrierReply, BarrierRequest, FlowRemoved, PacketIn
+from daoli.datapath.errors import DatapathError
+from daoli.datapath.events import EXCESS, MOST, Connected, Disconnected, Event, EventStream, Received, events
+from daoli.ofproto import BarrierReply, BarrierRequest, Error, FlowRemoved, PacketIn
 from daoli.ofproto.shapes import PUNT, Punt
 
 PUNTED = Punt(0, 0xFFFFFFFF, 5, 0, 0, 0, 7, b"frame")
@@ -110,6 +111,43 @@ async def test_asking_with_a_full_queue() -> None:
     while len(stream) >= 4:
         await anext(stream)
     assert not bench.transport.paused
+
+
+async def test_flood_while_asking() -> None:
+    """A datapath that floods who awaits its answer is not read at last; what it said is there, and then it is read."""
+    stream, calm, bench = EventStream(limit=4), Loopless(), Loopless()
+    stream.connected(calm.datapath)
+    stream.connected(bench.datapath)
+    asking = [asyncio.ensure_future(each.datapath.barrier(timeout=LONG)) for each in (bench, calm)]
+    await settle()
+    for _ in range(MOST * 4 - 2):
+        stream.received(bench.datapath, Error(1, 1))
+    assert not bench.transport.paused
+    stream.received(bench.datapath, Error(1, 1))
+    assert (bench.transport.paused, calm.transport.paused) == (True, False)
+    while len(stream) >= 2:
+        assert bench.transport.paused
+        await anext(stream)
+    assert not bench.transport.paused
+    for each in (bench, calm):
+        each.feed(BarrierReply(xid=1))
+    await asyncio.gather(*asking)
+
+
+async def test_connecting_while_flooded() -> None:
+    """A datapath that connects when very much waits is sent away, and nothing is told of it."""
+    stream, first, late = EventStream(limit=1), Loopless(), Loopless()
+    stream.connected(first.datapath)
+    for _ in range(MOST - 1):
+        stream.received(first.datapath, FlowRemoved())
+    stream.connected(late.datapath)
+    stream.received(late.datapath, FlowRemoved())
+    stream.disconnected(late.datapath, late.connection.failure)
+    assert (len(stream), late.transport.aborted, late.datapath.alive) == (MOST, True, False)
+    assert isinstance(late.connection.failure, DatapathError)
+    assert stream.datapaths == {first.datapath.dpid: first.datapath}
+    stream.disconnected(first.datapath, None)
+    assert len(stream) == MOST + 1
 
 
 async def test_flood_over_tcp() -> None:

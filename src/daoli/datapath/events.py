@@ -11,6 +11,7 @@ A handler (`serve`) is faster by some turns of the loop, and hears each message 
 messages wait in a bounded queue: at the bound all connections are no longer read, below half of it they are again.
 A program that awaits an answer with a full queue would wait for ever, if that datapath were not read nevertheless; what
 comes before the answer is queued too, and of packet_ins what is far beyond the bound is dropped, as by a busy switch.
+There is an end to that: a datapath that says still more is not read either, and then the answer does not come in time.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, Final, Self
 
 from daoli.datapath.channel import ChannelSettings, serve
 from daoli.datapath.datapath import Datapath
+from daoli.datapath.errors import DatapathError
 from daoli.ofproto import MessageType, PacketIn
 from daoli.ofproto.shapes import Shape
 
@@ -33,7 +35,10 @@ LIMIT: Final = 1024
 
 EXCESS: Final = 8
 """How many times the limit may wait, because the program awaits an answer, before packet_ins are dropped. Other news is
-not: there is no more of it than the datapath has flows and ports."""
+not: it tells what became of flows and ports."""
+
+MOST: Final = 64
+"""How many times the limit may wait before nothing is read any more, and datapaths that connect are sent away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,10 @@ class EventStream:
     """The events of all datapaths, each datapath's in order. Ends when the block of `events` does."""
 
     def __init__(self, limit: int = LIMIT, shapes: Sequence[Shape[Any]] = ()) -> None:
-        """From `limit` waiting events on, nothing more is read. `shapes` are those that messages may come as."""
+        """From `limit` waiting events on nothing more is read; while an answer is awaited, from `MOST` times that on.
+
+        `shapes` are those that messages may come as.
+        """
         if limit < 1:
             raise ValueError(f"a limit of {limit} events lets none through")
         self.address: tuple[str, int] = ("", 0)
@@ -110,6 +118,9 @@ class EventStream:
 
     def connected(self, datapath: Datapath) -> None:
         """Note a datapath whose handshake is done."""
+        if len(self._events) >= MOST * self._limit:
+            datapath.close(DatapathError(f"{len(self._events)} events wait"))
+            return
         self._reading_from.add(datapath)
         self.datapaths[datapath.dpid] = datapath
         self._put(Connected(datapath))
@@ -118,14 +129,19 @@ class EventStream:
 
     def received(self, datapath: Datapath, message: Any) -> None:
         """Take one message that answers no request."""
-        if len(self._events) >= EXCESS * self._limit and isinstance(message, self._packets):
+        waiting = len(self._events)
+        if waiting >= EXCESS * self._limit and isinstance(message, self._packets):
             self.dropped += 1
-        else:
+        elif datapath in self._reading_from:
             self._put(Received(datapath, message))
+            if waiting >= MOST * self._limit:
+                datapath.reading.hold(self, firmly=True)
 
     def disconnected(self, datapath: Datapath, failure: Exception | None) -> None:
         """Note that a datapath's connection has ended."""
-        self._reading_from.discard(datapath)
+        if datapath not in self._reading_from:
+            return
+        self._reading_from.remove(datapath)
         if self.datapaths.get(datapath.dpid) is datapath:
             del self.datapaths[datapath.dpid]
         self._put(Disconnected(datapath, failure))
@@ -156,6 +172,7 @@ async def events(
 ) -> AsyncIterator[EventStream]:
     """Listen for datapaths, as `serve` does, and give what they say as a stream of at most about `limit` events.
 
+    While the program awaits answers there may be up to `MOST` times as many, and what each connection has read by then.
     The end of the block ends every connection. Raises `ListenError`.
     """
     stream = EventStream(limit, shapes)
