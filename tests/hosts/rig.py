@@ -202,7 +202,7 @@ class Rig:
 
     async def quiet(self) -> None:
         """Wait until the fabric has nothing under way."""
-        while tasks := list(self.fabric._tasks):
+        while tasks := list(self.fabric._settling._tasks):
             await asyncio.wait(tasks, timeout=5)
 
     async def ready(self) -> None:

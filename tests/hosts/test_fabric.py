@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import IPv4Network
-from typing import Any, cast
+from typing import cast
 
-import pytest
-from tests.hosts.gateways import LOCAL_MAC, enter, leave, open_world
-from tests.hosts.rig import NO_BUFFER, UPLINK, FakeDatapath, Rig, port, uplink
+from tests.hosts.gateways import enter, leave, open_world
+from tests.hosts.rig import NO_BUFFER, FakeDatapath, Rig, port, uplink
 
 from daoli.datapath import Datapath, DatapathError
 from daoli.ofproto import (
@@ -18,40 +15,15 @@ from daoli.ofproto import (
     Error,
     FlowMod,
     Match,
-    Message,
     PacketIn,
     PacketOut,
-    PortDescRequest,
     PortNo,
     PortReason,
     PortStatus,
-    SetAsync,
 )
 from daoli.routing.flows import Ended
 from daoli.routing.model import Network
-from daoli.routing.pipeline import MAGIC, MAGIC_MASK, NAMES_PORT, Kind
-from daoli.routing.routes import BACK, FORTH
-from daoli.routing.static import static_flows
-
-
-async def test_settling_installs_the_static_flows(rig: Rig) -> None:
-    """A registered datapath that connects is asked for all async messages and gets its static flows, no more."""
-    await rig.ready()
-    datapath = rig.datapaths[1]
-    assert isinstance(datapath.sent[0], SetAsync)
-    assert len(datapath.static) == len(datapath.table) == len(static_flows(UPLINK, uplink(1).hw_addr))
-    assert rig.fabric.host_status("h1").connected
-    assert rig.fabric.host_status("h1").problems == ()
-
-
-async def test_settling_again_changes_nothing(rig: Rig) -> None:
-    """A datapath that comes back with the right flows is sent no flow_mod."""
-    await rig.ready()
-    rig.punt(1, 2)
-    rig.fabric.disconnected(cast("Datapath", rig.datapaths[1]), None)
-    rig.datapaths[1].sent.clear()
-    await rig.connect(1)
-    assert not any(isinstance(message, FlowMod) for message in rig.datapaths[1].sent)
+from daoli.routing.pipeline import MAGIC, MAGIC_MASK, Kind
 
 
 async def test_unregistered_datapath_is_quarantined_until_posted(rig: Rig) -> None:
@@ -117,23 +89,6 @@ async def test_removed_endpoint_takes_its_routes_along(rig: Rig) -> None:
     report = await rig.fabric.confirmed(rig.revision)
     assert [(route.source, route.destination) for route in report.routes] == [("e1", "e2")]
     assert report.unconfirmed == ()
-
-
-async def test_hosts_that_cannot_confirm_are_named(rig: Rig) -> None:
-    """A datapath that does not answer the barrier, or is away, is reported by its host's name."""
-    await rig.ready()
-    rig.punt(1, 2)
-    rig.datapaths[1].deaf = True
-    rig.fabric.disconnected(cast("Datapath", rig.datapaths[2]), None)
-    rig.remove(rig.endpoints[2])
-    assert (await rig.fabric.confirmed(rig.revision)).unconfirmed == ("h1", "h2")
-
-
-async def test_a_change_that_cuts_nothing_is_confirmed_at_once(rig: Rig) -> None:
-    """A revision that cut no route has an empty report."""
-    await rig.ready()
-    rig.post(replace(rig.endpoints[1], labels={"a": "b"}))
-    assert await rig.fabric.confirmed(rig.revision) == await rig.fabric.confirmed(999)
 
 
 async def test_labels_do_not_cut_routes(rig: Rig) -> None:
@@ -204,38 +159,6 @@ async def test_port_that_goes_takes_its_routes_along(rig: Rig) -> None:
     assert [rig.datapaths[n].routes for n in (1, 2)] == [[], []]
 
 
-async def test_uplink_with_another_mac_cuts_what_led_by_it(rig: Rig) -> None:
-    """When an uplink changes, routes by it go and the static guard is for the new MAC."""
-    await rig.ready()
-    rig.punt(1, 2)
-    changed = port(UPLINK, "up", bytes.fromhex("02dd000000ff"))
-    rig.datapaths[2].ports = [changed, port(12, "p2")]
-    rig.fabric.received(cast("Datapath", rig.datapaths[2]), PortStatus(PortReason.MODIFY, changed))
-    await rig.quiet()
-    assert [rig.datapaths[n].routes for n in (1, 2)] == [[], []]
-    assert any(flow.match.get("eth_dst") == changed.hw_addr for flow in rig.datapaths[2].static)
-    assert not any(flow.match.get("eth_dst") == uplink(2).hw_addr for flow in rig.datapaths[2].static)
-
-
-async def test_news_of_a_port_that_overtakes_the_list_counts(rig: Rig) -> None:
-    """A port that changes while a datapath lists its ports is known as it is then, not as the list had it."""
-
-    class Overtaken(FakeDatapath):
-        """Tells that a port has gone while its reply is under way."""
-
-        async def multipart(self, request: Message, reply: type[Message], **options: Any) -> AsyncIterator[Message]:
-            parts = [part async for part in super().multipart(request, reply, **options)]
-            if isinstance(request, PortDescRequest) and len(self.ports) > 1:
-                gone = self.ports.pop()
-                rig.fabric.received(cast("Datapath", self), PortStatus(PortReason.DELETE, gone))
-            for part in parts:
-                yield part
-
-    rig.datapaths[1] = Overtaken(1, rig.datapaths[1].ports)
-    await rig.ready()
-    assert rig.fabric.host_status("h1").ports == {"up": UPLINK}
-
-
 async def test_drop_flows_are_lifted_when_the_world_changes(rig: Rig) -> None:
     """A refusal is dropped for a while, but not beyond the change that makes it wrong."""
     rig.post(rig.network, *rig.hosts.values(), rig.endpoints[1])
@@ -257,55 +180,11 @@ async def test_switch_errors_and_strange_messages_are_counted(rig: Rig) -> None:
     assert (counters["switch_errors_total"], counters["unexpected_messages_total"]) == (1, 1)
 
 
-async def test_failure_while_settling_ends_that_connection_only(rig: Rig) -> None:
-    """A datapath that does not answer while it settles is closed; another is not touched."""
-    rig.datapaths[1].deaf = True
-    await rig.ready()
-    assert not rig.datapaths[1].alive
-    assert rig.datapaths[2].alive
-    assert not rig.fabric.host_status("h1").connected
-
-
-async def test_restarted_controller_adopts_the_routes(rig: Rig) -> None:
-    """A fabric that knows nothing takes over the flows that it finds, and sends no flow_mod."""
-    await rig.ready()
-    rig.punt(1, 2)
-    second = Rig()
-    second.datapaths = rig.datapaths
-    for datapath in rig.datapaths.values():
-        datapath.sent.clear()
-    await second.ready()
-    assert [r.source for r in await second.fabric.routes()] == ["e1"]
-    assert not any(isinstance(m, FlowMod) for d in rig.datapaths.values() for m in d.sent)
-    await second.fabric.close()
-
-
 async def test_not_ready_before_listening(rig: Rig) -> None:
     """Readyz is told why until datapaths can connect."""
     assert rig.fabric.ready() is not None
     rig.fabric.start()
     assert rig.fabric.ready() is None
-
-
-async def test_many_flows_are_compared_in_several_turns(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a long flow table is read others have their turns, after a few flows each; so when routes are listed."""
-    await rig.ready()
-    rig.punt(1, 2)
-    rig.fabric.disconnected(cast("Datapath", rig.datapaths[1]), None)
-    monkeypatch.setattr("daoli.hosts.live.AT_ONCE", 1)
-    turns: list[int] = []
-
-    def turn() -> None:
-        turns.append(len(turns))
-        asyncio.get_running_loop().call_soon(turn)
-
-    turn()
-    before = len(turns)
-    await rig.connect(1)
-    assert len(turns) - before > len(rig.datapaths[1].table)
-    before = len(turns)
-    assert len(await rig.fabric.routes()) == 1
-    assert len(turns) - before > len(rig.datapaths[1].routes)
 
 
 # -- the outside
@@ -348,29 +227,6 @@ async def test_outside_routes_are_cut(rig: Rig) -> None:
         assert {len(rig.datapaths[n].live) for n in (1, 2)} == {0}
 
 
-async def test_gateway_and_names_change_the_static_flows(rig: Rig) -> None:
-    """A host that becomes a gateway, or gets a port for names, is settled with the flows of that; and back again."""
-    await rig.ready()
-    datapath = rig.datapaths[1]
-    plain = len(datapath.static)
-    datapath.ports.append(port(PortNo.LOCAL, "daoli", LOCAL_MAC[1]))
-    rig.post(replace(rig.hosts[1], gateway=True))
-    await rig.quiet()
-    assert len(datapath.static) == plain + 2
-    names = port(40, NAMES_PORT)
-    for reason, change, more in (
-        (PortReason.ADD, datapath.ports.append, 8),
-        (PortReason.DELETE, datapath.ports.remove, 2),
-    ):
-        change(names)
-        rig.fabric.received(cast("Datapath", datapath), PortStatus(reason, names))
-        await rig.quiet()
-        assert len(datapath.static) == plain + more == rig.fabric.host_status("h1").static_flows
-    rig.post(rig.hosts[1])
-    await rig.quiet()
-    assert len(datapath.static) == plain
-
-
 async def test_local_mac_changes(rig: Rig) -> None:
     """When port LOCAL gets another MAC, the routes that lead by it are cut, and others are not."""
     await open_world(rig)
@@ -381,19 +237,3 @@ async def test_local_mac_changes(rig: Rig) -> None:
     rig.fabric.received(cast("Datapath", rig.datapaths[1]), status)
     await rig.quiet()
     assert [route.outside.dpid if route.outside else None for route in rig.fabric.router.routes] == [2, None]
-
-
-async def test_unclear_flows_wait_for_their_host(rig: Rig) -> None:
-    """Of a restarted fabric the host of the container may connect first: its flows are adopted with the other host."""
-    await open_world(rig)
-    enter(rig, 1, 2)
-    old = {n: dict(rig.datapaths[n].table) for n in (1, 2)}
-    fresh = Rig()
-    fresh.hosts, fresh.datapaths = rig.hosts, rig.datapaths
-    fresh.post(fresh.network, *fresh.hosts.values(), *fresh.endpoints.values())
-    await fresh.connect(2)
-    assert len(fresh.fabric.router.routes) == 0
-    await fresh.connect(1)
-    (route,) = fresh.fabric.router.routes
-    assert route.alive == FORTH | BACK
-    assert {n: dict(rig.datapaths[n].table) for n in (1, 2)} == old

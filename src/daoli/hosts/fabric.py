@@ -7,9 +7,8 @@ punted packet.
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any, Final
@@ -18,55 +17,50 @@ import structlog
 
 from daoli.datapath.datapath import Datapath
 from daoli.datapath.errors import DatapathError
+from daoli.hosts.cuts import Cuts
 from daoli.hosts.events import EventHub
 from daoli.hosts.explain import explain, look_up
 from daoli.hosts.herald import Herald
 from daoli.hosts.inquiries import Inquiries
 from daoli.hosts.ledger import Ledger
-from daoli.hosts.live import LiveRoutes, unhurried
+from daoli.hosts.live import LiveRoutes
 from daoli.hosts.mirror import Changed
 from daoli.hosts.obstacles import obstacles
 from daoli.hosts.question import Question, ends
 from daoli.hosts.reports import CutReport, Explanation, HostStatus, Quarantined, RouteReport
 from daoli.hosts.ruling import tried
+from daoli.hosts.settling import Settling, port_info
 from daoli.hosts.stored import Record
 from daoli.hosts.trace import Trace, Tracer
 from daoli.hosts.why_not import why_not
 from daoli.ofproto import (
     Error,
     FlowRemoved,
-    FlowStatsReply,
-    FlowStatsRequest,
     PacketIn,
-    Port,
-    PortConfig,
-    PortDescReply,
-    PortDescRequest,
     PortReason,
-    PortState,
     PortStatus,
-    SetAsync,
 )
 from daoli.ofproto.shapes import Punt
 from daoli.routing.flows import FORGET, Ended, EndedProtocol, EndedTcp
 from daoli.routing.model import Host, dpid_text, mac_text
 from daoli.routing.pipeline import MAGIC, MAGIC_MASK
-from daoli.routing.reconcile import Reconciler, wanted_flows
-from daoli.routing.router import Router, Write, source_of
+from daoli.routing.reconcile import wanted_flows
+from daoli.routing.router import Router
 from daoli.routing.routes import Route
 from daoli.routing.verdict import Outcome
-from daoli.routing.view import PortInfo, Switch, View
+from daoli.routing.view import Switch, View
 
 log = structlog.get_logger(__name__)
 
-CONFIRM_TIMEOUT: Final = 5.0
-"""Seconds that a datapath has to answer the barrier after a change."""
-_REPORTS_KEPT: Final = 1024
-_LISTINGS: Final = 8
-"""How often ports are listed while they go on changing."""
-# 7.3.10: all reasons; as slave (second of each pair) only port changes. INVALID_TTL is off unless asked for.
-_ASYNC: Final = SetAsync(packet_in_mask=(0b111, 0), port_status_mask=(0b111, 0b111), flow_removed_mask=(0b1111, 0))
-_NO_MAC: Final = bytes(6)
+
+_COUNTED: Final = (
+    "punts_total",
+    "routes_adopted_total",
+    "routes_opened_total",
+    "routes_closed_total",
+    "switch_errors_total",
+    "unexpected_messages_total",
+)
 
 
 class Fabric:
@@ -88,40 +82,19 @@ class Fabric:
         """Says of a host, by name, what is wrong with its Docker engine, where that is watched from here."""
         self._ledger = ledger or Ledger(kept=0)
         self._herald = Herald(events, self._ledger, router.routes, now)
-        self._counts = dict.fromkeys(
-            (
-                "punts_total",
-                "routes_adopted_total",
-                "routes_opened_total",
-                "routes_closed_total",
-                "switch_errors_total",
-                "unexpected_messages_total",
-            ),
-            0,
-        )
+        self._counts = Counter(dict.fromkeys(_COUNTED, 0))
         self._working = False
         self._now = now
         self._datapaths: dict[int, Datapath] = {}
         self._live = LiveRoutes(router, self._datapaths, now)
         self._tracer = Tracer(view, self._datapaths)
-        self._settled: set[int] = set()
-        self._reconcilers: dict[int, Reconciler] = {}
-        """Those at work, by datapath."""
-        self._foreign: dict[int, int] = {}
-        self._uplink_macs: dict[int, bytes] = {}
-        self._port_news: Counter[int] = Counter()
-        """How often each datapath has told of a port."""
-        self._unclear: set[int] = set()
-        """Datapaths with flows to a host that has not connected yet."""
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._reports: OrderedDict[int, asyncio.Task[CutReport]] = OrderedDict()
+        self._cuts = Cuts(router, self._live, self._herald, self._datapaths, self._counts)
+        self._settling = Settling(view, router, self._cuts, self._herald, events, self._datapaths, self._counts, now)
 
     async def close(self) -> None:
         """Stop what is under way. Flows stay on the datapaths."""
-        tasks = [*self._tasks, *self._reports.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._settling.close()
+        await self._cuts.close()
 
     # -- what datapaths say (datapath.Handler) ---------------------------------------------------------------------
 
@@ -134,7 +107,7 @@ class Fabric:
             log.warning("datapath_replaced", dpid=dpid_text(dpid), older=older.peer, newer=datapath.peer)
             older.close(DatapathError("the same datapath id connected anew"))
         if dpid in self.view.switches:
-            self._settle_soon(datapath)
+            self._settling.soon(datapath)
         else:
             log.warning("datapath_unregistered", dpid=dpid_text(dpid), peer=datapath.peer)
             self.events.publish("datapath.unregistered", dpid=dpid_text(dpid), peer=datapath.peer)
@@ -162,8 +135,7 @@ class Fabric:
         if self._datapaths.get(dpid) is not datapath:
             return
         del self._datapaths[dpid]
-        self._settled.discard(dpid)
-        self._port_news.pop(dpid, None)
+        self._settling.disconnected(dpid)
         self._herald.away(dpid)
         reason = str(failure or "closed")
         log.warning("datapath_disconnected", dpid=dpid_text(dpid), peer=datapath.peer, reason=reason)
@@ -188,7 +160,7 @@ class Fabric:
                 target.write(data)
         if answer.opened is not None:
             self._counts["routes_opened_total"] += 1
-            self._tell_cut(answer.replaced, "it came in by another host")
+            self._cuts.tell(answer.replaced, "it came in by another host")
             if self._herald.hearing:
                 self._herald.opened(answer.opened, punt, answer)
         elif answer.outcome is not Outcome.FORWARD and self._herald.hearing:
@@ -198,8 +170,7 @@ class Fabric:
         if self._herald.hearing:
             self._herald.counted(message)
         route = self.router.removed(message)
-        if (reconciler := self._reconcilers.get(datapath.dpid)) is not None and (source := source_of(message)):
-            reconciler.removed(message.cookie, source)
+        self._settling.flow_ended(datapath.dpid, message)
         if route is not None:
             self._counts["routes_closed_total"] += 1
             if self._herald.hearing:
@@ -207,7 +178,7 @@ class Fabric:
 
     def _port_changed(self, datapath: Datapath, message: PortStatus) -> None:
         dpid = datapath.dpid
-        self._port_news[dpid] += 1
+        self._settling.heard_of_port(dpid)
         switch = self.view.switches.get(dpid)
         if switch is None or not switch.connected:
             return  # the whole list is asked for when the datapath settles
@@ -219,131 +190,23 @@ class Fabric:
             self.view.remove_port(dpid, port.name, port.port_no)
             self.router.forget_port(dpid, port.port_no)
         else:
-            self.view.put_port(dpid, _port_info(port))
+            self.view.put_port(dpid, port_info(port))
         if place is not None and place.port_no != number:
             log.info("port", dpid=dpid_text(dpid), port=port.name, number=place.port_no, endpoint=place.endpoint.id)
-            self._revoke(self.router.routes.of_endpoint(place.endpoint.id), "port changed")
-        self._write(self.router.lift_denials(self._now()))
+            self._cuts.revoke(self.router.routes.of_endpoint(place.endpoint.id), "port changed")
+        self._cuts.write(self.router.lift_denials(self._now()))
         if local_mac not in (None, switch.local_mac):
-            self._revoke(self._outward(dpid), "LOCAL changed")
+            self._cuts.revoke(self._outward(dpid), "LOCAL changed")
         if (now := _special_ports(switch)) != before:
             if now[:2] != before[:2]:
                 mac = mac_text(switch.uplink_mac)
                 log.warning("uplink_changed", dpid=dpid_text(dpid), number=switch.uplink, mac=mac)
-            self._settle_soon(datapath)
-
-    # -- a datapath settles ----------------------------------------------------------------------------------------
-
-    def _settle_soon(self, datapath: Datapath) -> None:
-        self._spawn(self._settle(datapath), datapath)
-
-    async def _compare(self, datapath: Datapath, reconciler: Reconciler) -> None:
-        """Have the flows of a datapath taken; those that end meanwhile are known to have ended."""
-        self._reconcilers[datapath.dpid] = reconciler
-        try:
-            async for part in datapath.multipart(FlowStatsRequest(), FlowStatsReply):
-                async for flow in unhurried(part.flows):
-                    reconciler.take(flow)
-        finally:
-            if self._reconcilers.get(datapath.dpid) is reconciler:
-                del self._reconcilers[datapath.dpid]
-
-    async def _list_ports(self, datapath: Datapath) -> list[Port]:
-        """List a datapath's ports, again if there is news of one meanwhile: it may be newer than the list."""
-        ports: list[Port] = []
-        for _ in range(_LISTINGS):
-            heard = self._port_news[datapath.dpid]
-            ports = [port async for part in datapath.multipart(PortDescRequest(), PortDescReply) for port in part.ports]
-            if self._port_news[datapath.dpid] == heard:
-                break
-        return ports
-
-    async def _settle(self, datapath: Datapath) -> None:
-        """Learn a datapath's ports, and make its flow table what it should be."""
-        dpid = datapath.dpid
-        datapath.send(_ASYNC)
-        ports = await self._list_ports(datapath)
-        switch = self.view.switches.get(dpid)
-        if switch is None or self._datapaths.get(dpid) is not datapath:
-            return  # the host was removed, or the datapath replaced, meanwhile
-        self.view.set_ports(dpid, map(_port_info, ports))
-        self._check_uplink(switch)
-        started = self._now()
-        reconciler = Reconciler(self.router, switch, started)
-        await self._compare(datapath, reconciler)
-        if self.view.switches.get(dpid) is not switch or self._datapaths.get(dpid) is not datapath:
-            return
-        repair = reconciler.finish(self._now())
-        if repair.writes:
-            datapath.write(b"".join(repair.writes))
-        self._write(self.router.lift_denials(self._now()))
-        self._counts["routes_adopted_total"] += repair.adopted
-        self._counts["routes_closed_total"] += len(repair.ended)
-        if self._herald.hearing:
-            for route in repair.ended:
-                self._herald.closed(route, "gone when its host reconnected")
-        await datapath.barrier()
-        self._foreign[dpid] = repair.foreign
-        newly = dpid not in self._settled
-        self._settled.add(dpid)
-        log.info(
-            "datapath_settled",
-            dpid=dpid_text(dpid),
-            host=switch.host.name,
-            peer=datapath.peer,
-            ports=len(ports),
-            static_added=repair.static_added,
-            stale_removed=repair.stale_removed,
-            adopted=repair.adopted,
-            foreign=repair.foreign,
-        )
-        self._unclear.discard(dpid)
-        if newly:
-            self._look_again()
-        if repair.unclear:
-            self._unclear.add(dpid)
-        if newly:
-            self.events.publish("host.connected", host=switch.host.name, dpid=dpid_text(dpid), adopted=repair.adopted)
-
-    def _look_again(self) -> None:
-        """Settle those once more whose flows may now be understood, since another host's uplink is known."""
-        for dpid in self._unclear:
-            if (datapath := self._datapaths.get(dpid)) is not None:
-                self._settle_soon(datapath)
+            self._settling.soon(datapath)
 
     def _outward(self, dpid: int) -> list[Route]:
         """List the routes that lead to the outside by the host of this datapath."""
         routes = self.router.routes.of_datapath(dpid)
         return [route for route in routes if (outside := route.outside) is not None and outside.dpid == dpid]
-
-    def _check_uplink(self, switch: Switch) -> None:
-        """Cut the routes that lead by an uplink which is not what it was."""
-        dpid = switch.dpid
-        known = self._uplink_macs.get(dpid, switch.uplink_mac)
-        cut = self.router.disbelieved(dpid)
-        if switch.uplink_mac != known:
-            cut += [r for r in self.router.routes.of_datapath(dpid) if len(r.dpids()) > 1]
-        if switch.uplink_mac != _NO_MAC:
-            self._uplink_macs[dpid] = switch.uplink_mac
-        self._revoke(cut, "uplink changed")
-
-    def _spawn(self, work: Coroutine[Any, Any, None], datapath: Datapath) -> None:
-        task = asyncio.get_running_loop().create_task(self._supervise(work, datapath))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _supervise(self, work: Coroutine[Any, Any, None], datapath: Datapath) -> None:
-        """Let one datapath's trouble end that datapath's connection, and nothing else: it will come again."""
-        try:
-            await work
-        except (DatapathError, TimeoutError) as error:
-            if datapath.alive:
-                text = str(error) or "no answer in time"
-                log.warning("datapath_failed", dpid=dpid_text(datapath.dpid), peer=datapath.peer, error=text)
-                datapath.close(error)
-        except Exception as error:
-            log.exception("datapath_supervision", dpid=dpid_text(datapath.dpid), peer=datapath.peer)
-            datapath.close(error)
 
     # -- what the inventory changed --------------------------------------------------------------------------------
 
@@ -358,26 +221,23 @@ class Fabric:
             cut += self.router.routes.of_datapath(host.dpid)
         cut += self._no_longer_outside(change)
         cut += self._no_longer_allowed(change)
-        reports, dpids = self._revoke(cut, "inventory changed")
+        reports, dpids = self._cuts.revoke(cut, "inventory changed")
         for host in left:
             dpids.add(host.dpid)
             self._leave(host)
         lifted = self.router.lift_denials(self._now())
-        self._write(lifted)
+        self._cuts.write(lifted)
         dpids.update(dpid for dpid, _ in lifted)
         for was, now in change.hosts:
             if now is None or (was is not None and _same_table(was, now)):
                 continue
             if (datapath := self._datapaths.get(now.dpid)) is not None:
-                self._settle_soon(datapath)
+                self._settling.soon(datapath)
         self._herald.inventory(change)
         if dpids:
             names = {was.dpid: was.name for was, _ in change.hosts if was is not None}
             names |= {host.dpid: host.name for host in self.view.hosts.values()}
-            task = asyncio.get_running_loop().create_task(self._confirm(reports, dpids, names))
-            self._reports[change.revision] = task
-            while len(self._reports) > _REPORTS_KEPT:
-                self._reports.popitem(last=False)
+            self._cuts.confirm(change.revision, reports, {dpid: names.get(dpid, dpid_text(dpid)) for dpid in dpids})
 
     def _no_longer_outside(self, change: Changed) -> list[Route]:
         """List the routes to the outside that a host no longer serves, or that a network now holds."""
@@ -394,47 +254,13 @@ class Fabric:
 
     async def confirmed(self, revision: int) -> CutReport:
         """Wait until the datapaths have confirmed what the change of this revision cut, or failed to."""
-        task = self._reports.get(revision)
-        return await asyncio.shield(task) if task is not None else CutReport()
+        return await self._cuts.confirmed(revision)
 
     def _leave(self, host: Host) -> None:
         """Take all that is ours off a datapath whose host is gone; it stays connected, in quarantine."""
-        self._settled.discard(host.dpid)
-        self._uplink_macs.pop(host.dpid, None)
+        self._settling.left(host.dpid)
         if (datapath := self._datapaths.get(host.dpid)) is not None:
             datapath.write(FORGET.pack(0, MAGIC << 48, MAGIC_MASK))
-
-    def _revoke(self, routes: Iterable[Route], why: str) -> tuple[list[RouteReport], set[int]]:
-        taken, writes = self.router.revoke(routes)
-        self._write(writes)
-        self._tell_cut(taken, why)
-        return [self._live.report(route) for route in taken], {dpid for dpid, _ in writes}
-
-    def _tell_cut(self, taken: Collection[Route], why: str) -> None:
-        """Count and tell of routes that were taken out of the table; what deletes their flows is written."""
-        self._counts["routes_closed_total"] += len(taken)
-        if self._herald.hearing:
-            for route in taken:
-                self._herald.cut(route, why, self._datapaths)
-
-    async def _confirm(self, cut: list[RouteReport], dpids: set[int], names: dict[int, str]) -> CutReport:
-        async def barrier(dpid: int) -> str | None:
-            datapath = self._datapaths.get(dpid)
-            try:
-                if datapath is not None:
-                    await datapath.barrier(timeout=CONFIRM_TIMEOUT)
-                    return None
-            except (DatapathError, TimeoutError):
-                pass
-            return names.get(dpid, dpid_text(dpid))
-
-        failed = await asyncio.gather(*(barrier(dpid) for dpid in dpids))
-        return CutReport(tuple(cut), tuple(sorted(name for name in failed if name)))
-
-    def _write(self, writes: Iterable[Write]) -> None:
-        for dpid, data in writes:
-            if (datapath := self._datapaths.get(dpid)) is not None:
-                datapath.write(data)
 
     # -- what the API asks -----------------------------------------------------------------------------------------
 
@@ -447,7 +273,7 @@ class Fabric:
 
     def gauges(self) -> Mapping[str, float]:
         """Measure what goes up and down."""
-        return {"routes": len(self.router.routes), "hosts_settled": len(self._settled)}
+        return {"routes": len(self.router.routes), "hosts_settled": len(self._settling.settled)}
 
     def ready(self) -> str | None:
         """Tell why the controller cannot do its work; None if it can."""
@@ -463,7 +289,7 @@ class Fabric:
         switch = self.view.switches[host.dpid]
         datapath = self._datapaths.get(host.dpid)
         return HostStatus(
-            connected=datapath is not None and host.dpid in self._settled,
+            connected=datapath is not None and host.dpid in self._settling.settled,
             peer=datapath.peer if datapath else None,
             connected_seconds=self._now() - datapath.connected_at if datapath else None,
             static_flows=len(wanted_flows(switch)) if datapath else 0,
@@ -477,7 +303,7 @@ class Fabric:
         if datapath is None:
             yield f"no datapath {dpid_text(host.dpid)} is connected: check ovs-vsctl show on {host.name}"
             return
-        if host.dpid not in self._settled:
+        if host.dpid not in self._settling.settled:
             yield "its flow table is being read"
             return
         if switch.uplink is None:
@@ -485,7 +311,7 @@ class Fabric:
         for endpoint in self.view.endpoints_of(host.name):
             if endpoint.port not in switch.ports:
                 yield f"the bridge has no port {endpoint.port}, which endpoint {endpoint.id} should have"
-        if foreign := self._foreign.get(host.dpid):
+        if foreign := self._settling.foreign.get(host.dpid):
             yield f"{foreign} flows on the bridge are not daoli's; they are left alone"
 
     def quarantined(self) -> list[Quarantined]:
@@ -521,8 +347,8 @@ class Fabric:
     async def explain(self, question: Question) -> Explanation:
         """Say what would happen to a packet, and why, and what is live; nothing is installed."""
         a, b = ends(self.view, question)
-        found = obstacles(a, b, self._settled)
-        said = explain(self.router, question, a, b, found, self._settled)
+        found = obstacles(a, b, self._settling.settled)
+        said = explain(self.router, question, a, b, found, self._settling.settled)
         if question.why_not:
             said = replace(said, why_not=why_not(self.view, question, a, b, found))
         routes, total = await self._live.between(a, b, question.number, question.port)
@@ -546,8 +372,3 @@ def _special_ports(switch: Switch) -> tuple[int | None, bytes, int | None]:
 def _same_table(was: Host, now: Host) -> bool:
     """Tell whether two records of a host lead to the same static flows on the same datapath."""
     return (was.dpid, was.uplink, was.gateway) == (now.dpid, now.uplink, now.gateway)
-
-
-def _port_info(port: Port) -> PortInfo:
-    down = port.state & PortState.LINK_DOWN or port.config & PortConfig.PORT_DOWN
-    return PortInfo(port.port_no, port.name, port.hw_addr, up=not down)
