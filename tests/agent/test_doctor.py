@@ -106,46 +106,46 @@ def test_identity() -> None:
     assert doctor._check_hosts(Patient(AgentSettings(), None, {}), [entry]) == []
 
 
+OURS = "-A FORWARD -j DAOLI-FORWARD"
+
+
 @pytest.mark.parametrize(
-    ("chain", "user_rules", "level"),
+    ("chain", "rules", "level"),
     [
         ({"family": "ip", "table": "filter", "name": "FORWARD", "policy": "accept"}, "", "ok"),
-        ({"family": "ip", "table": "filter", "name": "FORWARD", "policy": "drop"}, "-A DOCKER-USER -i daoli", "ok"),
+        ({"family": "ip", "table": "filter", "name": "FORWARD", "policy": "drop"}, OURS, "ok"),
         ({"family": "ip", "table": "filter", "name": "FORWARD", "policy": "drop"}, "", "problem"),
-        ({"family": "inet", "table": "firewalld", "name": "fwd", "policy": "drop"}, "-i daoli", "problem"),
+        ({"family": "inet", "table": "firewalld", "name": "fwd", "policy": "drop"}, OURS, "problem"),
     ],
 )
-async def test_firewall(monkeypatch: pytest.MonkeyPatch, chain: dict[str, str], user_rules: str, level: str) -> None:
+async def test_firewall(monkeypatch: pytest.MonkeyPatch, chain: dict[str, str], rules: str, level: str) -> None:
     """A firewall that drops what is forwarded is a problem, unless it lets the bridge pass."""
 
     async def run(*_: str) -> str:
         return json.dumps({"nftables": [{"metainfo": {}}, {"chain": chain | {"hook": "forward"}}]})
 
     async def attempt(*_: str) -> tuple[str, str, int]:
-        return user_rules, "", 0
+        return rules, "", 0
 
     monkeypatch.setattr(doctor, "run", run)
     monkeypatch.setattr(doctor, "attempt", attempt)
     assert [found for found, _ in await collect(doctor.check_firewall(PATIENT))] == [level]
 
 
-OURS = "-A DOCKER-USER -i daoli -j ACCEPT"
-
-
 @pytest.mark.parametrize(
     ("forward", "user", "found"),
     [
         (
-            ["-A FORWARD -s 10.1.0.0/16 -j DROP", "-A FORWARD -j DOCKER-USER"],
-            [OURS],
+            ["-A FORWARD -s 10.1.0.0/16 -j DROP", "-A FORWARD -j DOCKER-USER", OURS],
+            [],
             "-A FORWARD -s 10.1.0.0/16 -j DROP",
         ),
         (
-            ["-A FORWARD -j DOCKER-USER"],
-            ["-A DOCKER-USER -o daoli -j REJECT", OURS],
+            ["-A FORWARD -j DOCKER-USER", OURS],
+            ["-A DOCKER-USER -o daoli -j REJECT"],
             "-A DOCKER-USER -o daoli -j REJECT",
         ),
-        (["-A FORWARD -j DOCKER-USER", "-A FORWARD -s 10.1.0.0/16 -j DROP"], [OURS], None),
+        (["-A FORWARD -j DOCKER-USER", OURS, "-A FORWARD -s 10.1.0.0/16 -j DROP"], [], None),
         (["-A FORWARD -d 10.9.0.0/24 -j DROP", "-A FORWARD ! -s 10.1.0.0/24 -j DROP"], [], None),
         (["-A FORWARD -i eth9 -j DROP"], [], None),
     ],

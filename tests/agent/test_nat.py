@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from daoli.agent import nat
+from daoli.agent import nat, passing
 from daoli.agent.commands import CommandError
+from daoli.agent.links import Link
 from daoli.agent.nat import Mapping, Nat, Rules, render
 
 RULES = Rules(
@@ -24,14 +25,11 @@ RULES = Rules(
 
 
 class FakeHost:
-    """A host with nft and iptables of which only the text of our table, and DOCKER-USER, are kept."""
+    """A host with nft, and iptables without rules, of which only the text of our table is kept."""
 
-    def __init__(self, *, docker: bool = True, policy: str = "ACCEPT") -> None:
+    def __init__(self) -> None:
         self.table: str | None = None
-        self.chains: dict[str, list[tuple[str, ...]]] = {"FORWARD": []}
-        if docker:
-            self.chains["DOCKER-USER"] = []
-        self.policy = policy
+        self.links = {"eth0": Link("eth0", "", 1500, up=True)}
         self.loads = 0
         self.cut: list[str] = []
         """UDP ports whose connections were forgotten."""
@@ -57,26 +55,10 @@ class FakeHost:
                 raise CommandError(command, "no such file or directory")
             case ("conntrack", "-D", "-p", "udp", "--orig-port-dst", port):
                 self.cut.append(port)
-            case ("iptables", "-w", "5", *words):
-                return self.iptables(tuple(words))
         return "", "", 0
 
-    def iptables(self, words: tuple[str, ...]) -> tuple[str, str, int]:
-        match words:
-            case ("-n", "-L", chain):
-                return "", "", 0 if chain in self.chains else 1
-            case ("-S", "FORWARD"):
-                return f"-P FORWARD {self.policy}\n", "", 0
-            case ("-C", chain, *rule):
-                return "", "", 0 if tuple(rule) in self.chains.get(chain, ()) else 1
-            case ("-I", chain, *rule):
-                self.chains[chain].insert(0, tuple(rule))
-                return "", "", 0
-            case ("-D", chain, *rule):
-                if tuple(rule) in self.chains.get(chain, ()):
-                    self.chains[chain].remove(tuple(rule))
-                    return "", "", 0
-        return "", "no such rule", 1
+    async def get_links(self) -> dict[str, Link]:
+        return self.links
 
 
 @pytest.fixture
@@ -89,6 +71,8 @@ def host(monkeypatch: pytest.MonkeyPatch) -> FakeHost:
 def take_over(monkeypatch: pytest.MonkeyPatch, fake: FakeHost) -> None:
     monkeypatch.setattr(nat, "run", fake.run)
     monkeypatch.setattr(nat, "attempt", fake.attempt)
+    monkeypatch.setattr(passing, "attempt", fake.attempt)
+    monkeypatch.setattr(nat, "links", fake.get_links)
     monkeypatch.setattr(nat, "sysctl", fake.sysctls.get)
     monkeypatch.setattr(nat, "set_sysctl", fake.sysctls.__setitem__)
 
@@ -120,6 +104,16 @@ def test_nothing_else_comes_in_by_the_host() -> None:
         'oifname "daoli" ct state established,related accept',
         'oifname "daoli" ct status dnat accept',
         'oifname "daoli" drop comment "not published"',
+    ]
+
+
+def test_docker_networks_are_apart() -> None:
+    """What containers open goes to the outside, or by a port that Docker publishes; not straight into its networks."""
+    forward = render(Rules("192.0.2.1", outside=("eth0",))).partition("chain forward {")[2]
+    assert [line.strip() for line in forward.splitlines() if 'iifname "daoli"' in line] == [
+        'iifname "daoli" ip saddr != @ways_out ct state new drop comment "internal"',
+        'iifname "daoli" ct status dnat accept comment "to a port that somebody here publishes"',
+        'iifname "daoli" oifname != @outside ct state new drop comment "networks of Docker are apart"',
     ]
 
 
@@ -187,38 +181,23 @@ async def test_udp_clients_that_stay_are_told(host: FakeHost) -> None:
     assert [(entry["event"], entry["port"]) for entry in logs] == [("udp_clients_stay", 53)]
 
 
-async def test_docker_is_asked_to_let_ours_pass(host: FakeHost) -> None:
-    """Two rules stand in the chain that Docker keeps for others, and come back if they go."""
+async def test_the_outside_is_what_the_host_has(host: FakeHost) -> None:
+    """The interfaces that lead to the outside are looked up, so that a new one is one of them."""
     here = Nat()
     await here.apply(RULES)
-    wanted = {("-i", "daoli", "-j", "ACCEPT"), ("-o", "daoli", "-j", "ACCEPT")}
-    assert set(host.chains["DOCKER-USER"]) == wanted
-    host.chains["DOCKER-USER"].clear()
+    assert 'set outside {\n    type ifname;\n    elements = { "eth0" }' in (host.table or "")
+    host.links["tun0"] = Link("tun0", "", 1500, up=True)
     assert await here.apply(RULES)
-    assert set(host.chains["DOCKER-USER"]) == wanted
-    assert host.chains["FORWARD"] == []
-
-
-@pytest.mark.parametrize(("policy", "rules"), [("ACCEPT", 0), ("DROP", 2)])
-async def test_without_docker_only_a_dropping_filter_is_passed(
-    monkeypatch: pytest.MonkeyPatch, policy: str, rules: int
-) -> None:
-    """Where Docker keeps no chain, FORWARD is touched only if it drops."""
-    fake = FakeHost(docker=False, policy=policy)
-    take_over(monkeypatch, fake)
-    await Nat().apply(RULES)
-    assert len(fake.chains["FORWARD"]) == rules
+    assert '{ "eth0", "tun0" }' in (host.table or "")
 
 
 async def test_removal_leaves_nothing(host: FakeHost) -> None:
-    """Table and rules go, however often the rules stand there, and a second time is fine."""
+    """The table goes, and a second time is fine."""
     here = Nat()
     await here.apply(RULES)
-    host.chains["DOCKER-USER"] *= 2
     await here.remove()
     await here.remove()
     assert host.table is None
-    assert host.chains["DOCKER-USER"] == []
 
 
 @pytest.mark.usefixtures("host")

@@ -23,7 +23,7 @@ BOUND = 4.0
 """Seconds in which a trace is over if no agent answers; two of them are for the agent."""
 PROBE = "ip[8] = 1"
 """By its TTL one tells it on the wire: a container's other packets have more."""
-OUR_ACCEPT = ("iptables", "-D", "DOCKER-USER", "-i", "daoli", "-j", "ACCEPT")
+OUR_JUMP = ("iptables", "-D", "FORWARD", "-j", "DAOLI-FORWARD")
 FORWARD_MINE = (
     "add table inet mine; add chain inet mine f { type filter hook forward priority 10; }; "
     f"add rule inet mine f ip daddr {OUTSIDE_ADDRESS} drop"
@@ -160,7 +160,7 @@ def test_docker_drops_the_rest(rig: DockerRig) -> None:
     web, h1 = run(rig, "h1", "web"), rig["h1"]
 
     def dropped() -> str:
-        h1.exec(OUR_ACCEPT, check=False)
+        h1.exec(OUR_JUMP, check=False)
         found = trace(rig, "web", OUTSIDE_ADDRESS)
         return "" if found["arrived"] else str(found["reason"])
 

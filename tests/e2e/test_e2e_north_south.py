@@ -175,6 +175,39 @@ def test_docker_and_we_leave_each_other_alone(rig: DockerRig) -> None:
     assert dockers_rules(h1) == before
 
 
+def test_docker_networks_stay_apart(rig: DockerRig) -> None:
+    """Containers reach those of Docker's own bridges by published ports only, as these reach each other."""
+    h1 = rig["h1"]
+    h1.docker("network", "create", "theirs")
+    box = rig.run("h1", "box", "--network", "blue")
+    for name, *options in (("one", "--network", "bridge"), ("two", "--network", "theirs", "-p", "8082:80")):
+        hidden = rig.run("h1", name, *options, command=("sh", "-c", WEB))
+        network = options[1]
+        at = hidden.address(network)
+        wait_until(lambda at=at: get(h1, f"{at}:80") == PAGE, PATIENCE)  # type: ignore[misc]
+        assert not box.reaches(at), network
+        assert get(Sandbox(box), f"{at}:80", "", "-m", "1") is None
+    assert get(Sandbox(box), f"{h1.address}:8082") == PAGE
+    assert box.reaches(OUTSIDE_ADDRESS)
+
+
+def test_rules_of_the_admin_win(rig: DockerRig) -> None:
+    """What DOCKER-USER drops stays dropped after the agent has looked at its rules, wherever it stands there."""
+    h1, box = rig["h1"], rig.run("h1", "box", "--network", "blue")
+    h1.exec(["iptables", "-F", "DOCKER-USER"])
+    h1.exec(["iptables", "-A", "DOCKER-USER", "-s", "10.1.0.0/24", "-d", OUTSIDE_ADDRESS, "-j", "DROP"])
+    h1.exec(["iptables", "-A", "DOCKER-USER", "-j", "RETURN"])
+    before = h1.exec(["iptables", "-S", "DOCKER-USER"]).stdout
+    h1.exec(["iptables", "-D", "FORWARD", "-j", "DAOLI-FORWARD"])
+    try:
+        wait_until(lambda: "DAOLI-FORWARD" in h1.exec(["iptables", "-S", "FORWARD"]).stdout, HEALING)
+        assert not box.reaches(OUTSIDE_ADDRESS)
+        assert h1.exec(["iptables", "-S", "DOCKER-USER"]).stdout == before
+    finally:
+        h1.exec(["iptables", "-D", "DOCKER-USER", "1"])
+    assert box.reaches(OUTSIDE_ADDRESS)
+
+
 def test_dockerd_restarts(rig: DockerRig) -> None:
     """After Docker was started again, with its rules made anew, ports lead in and the way out is there."""
     web = run_web(rig, "h1", "web", "-p", "8080:80", "--restart", "always")

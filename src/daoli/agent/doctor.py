@@ -27,6 +27,7 @@ from daoli.agent.commands import CommandError, attempt, run
 from daoli.agent.join import clash, refusal
 from daoli.agent.links import Link, LinkError
 from daoli.agent.ovs import BRIDGE, Ovs, OvsError
+from daoli.agent.passing import CHAIN, JUMP
 from daoli.agent.preflight import Unfit
 from daoli.agent.settings import DOCTOR, AgentSettings, as_joined
 from daoli.agent.state import State
@@ -398,12 +399,9 @@ async def check_firewall(patient: Patient) -> Findings:
     strict = [chain for chain in chains if chain.get("hook") == "forward" and chain.get("policy") == "drop"]
     for chain in strict:
         if (chain["family"], chain["table"], chain["name"]) == ("ip", "filter", "FORWARD"):
-            output, _, _ = await attempt("iptables", "-w", "5", "-S", "DOCKER-USER")
-            if BRIDGE in output or patient.wanted is None:
+            if JUMP in await _iptables("FORWARD") or patient.wanted is None:
                 continue
-            advice = (
-                "the agent adds the rules: is it running? Else: iptables -I DOCKER-USER -i daoli -j ACCEPT (and -o)"
-            )
+            advice = f"the agent adds the chain {CHAIN}: is it running?"
         else:
             advice = f"let {BRIDGE} pass in nft table {chain['family']} {chain['table']}"
         text = f"the firewall drops what is forwarded ({chain['table']} {chain['name']}): no way out for containers"
@@ -421,8 +419,8 @@ async def _dropping_rule() -> str | None:
     rules: list[str] = []
     for rule in await _iptables("FORWARD"):
         rules += await _iptables("DOCKER-USER") if rule.endswith("-j DOCKER-USER") else [rule]
-    own = [number for number, rule in enumerate(rules) if BRIDGE in rule.split() and rule.endswith("-j ACCEPT")]
-    dropping = [rule for rule in rules[: min(own, default=None)] if {"DROP", "REJECT"} & set(rule.split())]
+    before = rules[: rules.index(JUMP)] if JUMP in rules else rules
+    dropping = [rule for rule in before if {"DROP", "REJECT"} & set(rule.split())]
     subnets = [IPv4Network(subnet) for subnet in await links.routes(BRIDGE)] if dropping else []
     return next((rule for rule in dropping if _concerns(rule.split(), subnets)), None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import fcntl
 import json
+import re
 import socket
 import struct
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from typing import Any, Final, Self
 
 from daoli.agent.commands import CommandError, run
 
+DOCKER_BRIDGE: Final = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}")
+"""What Docker calls its bridges, unless a person says otherwise."""
 _SIOCETHTOOL: Final = 0x8946
 _ETHTOOL_STXCSUM: Final = 0x17
 _SYSCTL: Final = Path("/proc/sys")

@@ -1,30 +1,28 @@
 """The host's nftables for containers: their way out, the ports that lead in, and nothing else that comes by the host.
 
-All of it is one table of ours, `ip daoli`, put in place in one transaction; no other table is written to. Docker's own
-rules drop what is forwarded for bridges that are not Docker's, so they are asked, in the chain that Docker keeps for
-this, to let ours pass: what comes in is then judged by our table alone.
+All of it is one table of ours, `ip daoli`, put in place in one transaction, and a chain of iptables (`agent.passing`)
+that lets ours pass the filter which drops the rest: what comes in from the outside is then judged by our table alone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from daoli.agent.commands import CommandError, attempt, run
-from daoli.agent.links import set_sysctl, sysctl
+from daoli.agent.links import links, set_sysctl, sysctl
 from daoli.agent.ovs import BRIDGE
+from daoli.agent.passing import let_pass, listing, outside, withdraw
 
 TABLE: Final = "daoli"
 CHECK_SECONDS: Final = 10.0
 """How often the rules are looked at: another program may have flushed them."""
 _ROUTE_LOCALNET: Final = f"net.ipv4.conf.{BRIDGE}.route_localnet"
 """Lets loopback addresses cross our interface, which DNAT to and from localhost needs; the rest of them is dropped."""
-_IPTABLES: Final = ("iptables", "-w", "5")
-_DOCKER_CHAIN: Final = "DOCKER-USER"
 _VOLATILE: Final = re.compile(r"counter packets \d+ bytes \d+")
 
 log = structlog.get_logger(__name__)
@@ -60,6 +58,8 @@ class Rules:
     """Where DNS by TCP is answered, on loopback."""
     uplink: str = ""
     """The interface that leads to the other hosts; empty while it is not known."""
+    outside: tuple[str, ...] = ()
+    """The interfaces by which containers reach the outside; Docker's own networks are not behind them."""
 
 
 def render(rules: Rules) -> str:
@@ -75,6 +75,7 @@ def render(rules: Rules) -> str:
         f"table ip {TABLE} {{",
         *_set("containers", rules.subnets),
         *_set("ways_out", rules.ways_out),
+        *_set("outside", [f'"{name}"' for name in rules.outside], "ifname"),
         *_uplink(rules.uplink),
         "  chain loopback {",
         "    type filter hook prerouting priority -150; policy accept;",
@@ -101,6 +102,8 @@ def render(rules: Rules) -> str:
         f'    oifname "{BRIDGE}" ct status dnat accept',
         f'    oifname "{BRIDGE}" drop comment "not published"',
         f'    iifname "{BRIDGE}" ip saddr != @ways_out ct state new drop comment "internal"',
+        f'    iifname "{BRIDGE}" ct status dnat accept comment "to a port that somebody here publishes"',
+        f'    iifname "{BRIDGE}" oifname != @outside ct state new drop comment "networks of Docker are apart"',
         "  }",
         "}",
     ]
@@ -122,11 +125,11 @@ def _uplink(name: str) -> list[str]:
     ]
 
 
-def _set(name: str, subnets: Iterable[str]) -> list[str]:
-    elements = ", ".join(sorted(subnets))
+def _set(name: str, values: Iterable[str], kind: str = "ipv4_addr; flags interval") -> list[str]:
+    elements = ", ".join(sorted(values))
     return [
         f"  set {name} {{",
-        "    type ipv4_addr; flags interval;",
+        f"    type {kind};",
         *([f"    elements = {{ {elements} }}"] if elements else []),
         "  }",
     ]
@@ -152,19 +155,21 @@ class Nat:
 
     async def apply(self, rules: Rules) -> bool:
         """Put rules in place, unless they are; tell whether anything changed. CommandError or LinkError if refused."""
-        text = render(rules)
-        listing = await _listing()
-        changed = text != self._text or listing != self._listing or listing is None
+        filters = await listing()
+        ways = outside((await links()).values(), filters)
+        text = render(replace(rules, outside=ways))
+        found = await _table()
+        changed = text != self._text or found != self._listing or found is None
         if changed:
             if self._text == text:
                 log.warning("nat_rules_restored", why="another program has changed or flushed them")
             await run("nft", "-f", "-", stdin=text)
-            self._text, self._listing = text, await _listing()
+            self._text, self._listing = text, await _table()
             await self._follow(frozenset(rules.mappings))
         if sysctl(_ROUTE_LOCALNET) == "0":
             set_sysctl(_ROUTE_LOCALNET, "1")
             changed = True
-        return await self._pass_docker() or changed
+        return await let_pass(filters, ways) or changed
 
     async def _follow(self, mappings: frozenset[Mapping]) -> None:
         """Have talk by UDP go where its port leads now: the kernel would keep to the old way as long as it goes on."""
@@ -179,49 +184,12 @@ class Nat:
     async def remove(self) -> None:
         """Take all of it away again."""
         self._text = self._listing = self._mappings = None
-        if await _listing() is not None:
+        if await _table() is not None:
             await run("nft", "delete", "table", "ip", TABLE)
-        for chain in (_DOCKER_CHAIN, "FORWARD"):
-            for rule in _PASSES:
-                while await _succeeds(*_IPTABLES, "-D", chain, *rule):
-                    pass
-
-    @staticmethod
-    async def _pass_docker() -> bool:
-        """Have packets for our bridge pass the filter that Docker (or another program) drops the rest by."""
-        if await _succeeds(*_IPTABLES, "-n", "-L", _DOCKER_CHAIN):
-            chain = _DOCKER_CHAIN
-        elif await _drops_forwarded():
-            chain = "FORWARD"
-        else:
-            return False
-        changed = False
-        for rule in _PASSES:
-            if not await _succeeds(*_IPTABLES, "-C", chain, *rule):
-                await run(*_IPTABLES, "-I", chain, *rule)
-                changed = True
-        return changed
+        await withdraw()
 
 
-_PASSES: Final = (("-i", BRIDGE, "-j", "ACCEPT"), ("-o", BRIDGE, "-j", "ACCEPT"))
-
-
-async def _listing() -> str | None:
+async def _table() -> str | None:
     """Show the table without what changes by itself; None if there is none."""
     output, _, code = await attempt("nft", "-s", "list", "table", "ip", TABLE)
     return _VOLATILE.sub("", output) if code == 0 else None
-
-
-async def _drops_forwarded() -> bool:
-    try:
-        output, _, code = await attempt(*_IPTABLES, "-S", "FORWARD")
-    except CommandError:
-        return False  # no iptables here, so that nobody can have used it
-    return code == 0 and "-P FORWARD DROP" in output
-
-
-async def _succeeds(*command: str) -> bool:
-    try:
-        return (await attempt(*command))[2] == 0
-    except CommandError:
-        return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +17,7 @@ import aiohttp
 from daoli.agent import links
 from daoli.agent.bridge import DNS_PORT, MACVLAN, Wanted
 from daoli.agent.commands import CommandError, attempt, run
-from daoli.agent.links import Link, LinkError
+from daoli.agent.links import DOCKER_BRIDGE, Link, LinkError
 from daoli.agent.ovs import BRIDGE, Ovs, OvsError
 from daoli.agent.settings import OPENFLOW_PORT, AgentSettings
 from daoli.hosts.spec import LARGEST_MTU
@@ -35,7 +34,6 @@ PROGRAMS: Final = {
 OLDEST_DOCKER: Final = (1, 41)
 """Docker's API version of release 20.10."""
 DOCKER_TIMEOUT: Final = 5.0
-_DOCKER_BRIDGE: Final = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}")
 _KERNEL_SWITCH: Final = Path("/sys/module/openvswitch")
 _SOMEWHERE: Final = "192.0.2.1"
 """An address that nobody has (RFC 5737): the way to it is the default route."""
@@ -135,7 +133,7 @@ def check_uplink(nic: str, found: dict[str, Link], *, whole: bool) -> None:
         raise Unfit([f"{flag}: {nic} is a port of {link.master} already"])
     if nic == "lo" or nic in (BRIDGE, DNS_PORT, MACVLAN) or not link.ethernet:
         raise Unfit([f"{flag}: {nic} leads to no other host; this host has {_nics(found)}"])
-    if link.kind == "bridge" and _DOCKER_BRIDGE.fullmatch(nic):
+    if link.kind == "bridge" and DOCKER_BRIDGE.fullmatch(nic):
         raise Unfit([f"{flag}: {nic} is a bridge of Docker's and leads to no other host; this host has {_nics(found)}"])
     if link.mtu > LARGEST_MTU:
         raise Unfit([f"{flag}: {nic} has MTU {link.mtu}, more than {LARGEST_MTU}: ip link set {nic} mtu 1500"])
@@ -157,7 +155,7 @@ async def check_other_uplink(settings: AgentSettings, kept: Wanted) -> None:
 def _nics(found: dict[str, Link]) -> str:
     ours = (BRIDGE, DNS_PORT, MACVLAN, "lo", "ovs-system", "ovs-netdev")
     others = [name for name in found if name not in ours and not name.startswith("dl")]
-    return ", ".join(name for name in others if not _DOCKER_BRIDGE.fullmatch(name)) or "none"
+    return ", ".join(name for name in others if not DOCKER_BRIDGE.fullmatch(name)) or "none"
 
 
 async def way_out(settings: AgentSettings) -> tuple[str, str]:
