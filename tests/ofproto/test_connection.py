@@ -49,6 +49,7 @@ from daoli.ofproto.connection import (
     REPLIES,
     SLICE,
     TRANSITIONS,
+    XID_MAX,
     Allowance,
     Connection,
     Keepalive,
@@ -560,6 +561,29 @@ def test_error_as_reply() -> None:
     assert feed(connection, error) == [error]
 
 
+def test_error_about_another_message() -> None:
+    """An error that quotes a message of another type, sent under the same xid, is not the request's answer."""
+    connection = fresh(State.READY)
+    xid = connection.request(FlowStatsRequest())
+    error = Error(ErrorType.BAD_ACTION, 9, FlowMod(xid=xid).encode(), xid=xid)
+    assert feed(connection, error) == [error]
+    connection.forget(xid)
+    assert feed(connection, error) == [error]
+    assert xid in connection._forgotten
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [FlowStatsRequest(xid=1).encode(), b"", FlowMod(xid=1).encode()[:7], FlowMod(xid=2).encode(), b"words of a switch"],
+)
+def test_error_about_a_request(quote: bytes) -> None:
+    """An error that quotes the request, or nothing that tells, is the answer to the request of its xid."""
+    connection = fresh(State.READY)
+    xid = connection.request(FlowStatsRequest())
+    error = Error(ErrorType.BAD_REQUEST, BadRequestCode.EPERM, quote, xid=xid)
+    assert feed(connection, error) == [Reply(xid, error, last=True)]
+
+
 def test_wrong_reply() -> None:
     """An answer of the wrong type is the peer's error."""
     connection = fresh(State.READY)
@@ -661,8 +685,8 @@ def test_xid_wraps_around() -> None:
     connection = fresh(State.READY)
     assert connection.request(BarrierRequest()) == 1
     connection.forget(connection.request(BarrierRequest()))
-    connection._xid = 0xFFFFFFFE
-    assert connection.request(BarrierRequest()) == 0xFFFFFFFF
+    connection._xid = XID_MAX - 1
+    assert connection.request(BarrierRequest()) == XID_MAX
     assert connection.request(BarrierRequest()) == 3
 
 

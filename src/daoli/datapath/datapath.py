@@ -23,11 +23,11 @@ from daoli.ofproto import (
     RoleRequest,
     SetAsync,
 )
-from daoli.ofproto.connection import REPLIES, Connection, State
+from daoli.ofproto.connection import REPLIES, XID_MAX, Connection, State
 from daoli.ofproto.message import check_message
 
-_APPLY_XIDS: Final = 0x8000_0000
-"""The xids of messages to apply begin here; the connection gives those of requests, from 1."""
+_APPLY_XIDS: Final = XID_MAX + 1
+"""The xids of messages to apply begin here; the connection gives those of requests, from 1 to `XID_MAX`."""
 
 
 class Transport(Pausable, Protocol):
@@ -90,7 +90,11 @@ class Datapath(Requests):
     # -- sending -------------------------------------------------------------------------------------------------
 
     def send(self, message: Message) -> None:
-        """Send a message that needs no answer. A datapath that is gone takes it silently, as a cut cable would."""
+        """Send a message that needs no answer. A datapath that is gone takes it silently, as a cut cable would.
+
+        It keeps its xid, by which an error about it is known. Requests get xids from 1 on, messages to `apply` from
+        0x8000_0000 on: one from 0x4000_0000 on is nobody else's. If it is, the message that the error quotes decides.
+        """
         check_message(message)
         if self.alive:
             self.write(message.encode())

@@ -34,7 +34,8 @@ SLICE: Final = 8 * 1024
 FORGOTTEN: Final = 1024
 """Requests nobody waits for any more whose late answers are still known, and discarded; of more the oldest are not."""
 
-_XID_MAX: Final = 0xFFFFFFFF
+XID_MAX: Final = 0x7FFF_FFFF
+"""The highest xid that a request gets; after it comes 1. Those above are for who sends messages that have no answer."""
 
 
 class State(Enum):
@@ -91,6 +92,8 @@ REPLIES: Final[dict[int, int]] = {
     MessageType.ROLE_REQUEST: MessageType.ROLE_REPLY,
     MessageType.GET_ASYNC_REQUEST: MessageType.GET_ASYNC_REPLY,
 }
+
+_ASKED: Final = {answer: request for request, answer in REPLIES.items()}
 
 _NEWS: Final = frozenset({MessageType.PACKET_IN, MessageType.FLOW_REMOVED, MessageType.PORT_STATUS})
 """What a switch sends of its own accord (6.1.2): it answers nothing, whatever xid it has."""
@@ -305,7 +308,7 @@ class Connection:
         forgotten = message.xid in self._forgotten
         ledger = self._forgotten if forgotten else self._ledger
         expected = None if message.TYPE in _NEWS else ledger.get(message.xid)
-        if expected is None:
+        if expected is None or (isinstance(message, Error) and _quotes_another(message, _ASKED[expected])):
             if not isinstance(message, EchoReply):
                 received.append(message)
             return
@@ -350,7 +353,7 @@ class Connection:
         if len(self._ledger) >= self._max_requests:
             raise LocalProtocolError(f"{self._max_requests} requests are unanswered")
         while True:
-            self._xid = self._xid % _XID_MAX + 1  # 0 is for what is not a request
+            self._xid = self._xid % XID_MAX + 1  # 0 is for what is not a request
             if self._xid not in self._ledger and self._xid not in self._forgotten:
                 break
         self.send(replace(message, xid=self._xid))
@@ -404,3 +407,14 @@ class Connection:
         self.behind = False
         self._sliced = None
         self._buffer = b""
+
+
+def _quotes_another(error: Error, kind: int) -> bool:
+    """Tell whether an error quotes a message of its xid, as it must (7.4.4), that is not of this type.
+
+    Then it is about what somebody sent with an xid of their own, which a request happens to have got too.
+    """
+    quote = error.data
+    return (
+        len(quote) >= HEADER and quote[0] == VERSION and quote[1] != kind and quote[4:8] == error.xid.to_bytes(4, "big")
+    )
