@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import cast
@@ -225,6 +226,20 @@ async def test_outside_routes_are_cut(rig: Rig) -> None:
         await rig.quiet()
         assert len(rig.fabric.router.routes) == 0
         assert {len(rig.datapaths[n].live) for n in (1, 2)} == {0}
+
+
+async def test_packet_is_held_back_when_its_connection_comes_in_elsewhere(rig: Rig) -> None:
+    """It is sent behind the new flows once the switches have had time to forget the old ones."""
+    rig.fabric.router.settings = replace(rig.fabric.router.settings, hold=0.0)
+    await open_world(rig)
+    enter(rig, 1, 2)
+    sent = rig.datapaths[2].sent
+    sent.clear()
+    enter(rig, 2, 2)
+    assert {type(message) for message in sent} == {FlowMod}
+    asyncio.get_running_loop().call_later(0.0, (passed := asyncio.Event()).set)
+    await passed.wait()
+    assert isinstance(sent[-1], PacketOut)
 
 
 async def test_local_mac_changes(rig: Rig) -> None:

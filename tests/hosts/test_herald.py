@@ -307,5 +307,5 @@ async def test_a_connection_that_comes_in_elsewhere_is_told(rig: Rig) -> None:
         rig.fabric.disconnected(cast("Datapath", rig.datapaths[2]), None)
         told = [await anext(subscription) for _ in range(3)]
     assert [event.kind for event in told] == ["route.opened", "route.opened", "route.closed"]
-    assert told[2].fields["why"] == "it came in by another host"
+    assert told[2].fields["why"] == "a connection came in by another host"
     assert told[2].fields["route"] == told[0].fields["route"]

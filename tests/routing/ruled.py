@@ -15,8 +15,7 @@ from tests.routing.world import Plan, Spot, World, host, local_mac, port_of
 from daoli.ofproto import FlowRemovedReason, PortNo
 from daoli.routing.model import ROUTER_MAC
 from daoli.routing.policy import Subject
-from daoli.routing.reconcile import Reconciler
-from daoli.routing.router import Router, RouterSettings
+from daoli.routing.router import RouterSettings
 from daoli.routing.routes import BACK, FORTH, Connection, Route
 from daoli.routing.rules import Group, Kind, Rule, Selector
 
@@ -248,13 +247,8 @@ class Ruled:
     def restart(self) -> None:
         """Have another controller take over: what it finds live and allowed goes on, and nothing else is known."""
         before = {(route.id, route.generation) for route in self.world.router.routes if route.alive == FORTH | BACK}
-        self.world.router = router = Router(self.world.view, UNLIMITED, 1 << 20)
-        for dpid, switch in self.world.net.switches.items():
-            reconciler = Reconciler(router, self.world.view.switches[dpid], self.world.now)
-            for flow in list(switch.flows.values()):
-                reconciler.take(flow.stats())
-            self.world.net.write([(dpid, packed) for packed in reconciler.finish(self.world.now).writes])
-        self.world.tell_removals()
+        self.world.restart()
+        router = self.world.router
         assert before <= {(route.id, route.generation) for route in router.routes}
         self.spoken = {
             (route.connection.protocol, frozenset(zip(ends, route.connection[1:], strict=True)))

@@ -7,11 +7,35 @@ from tests.routing.world import Plan, Spot, World, host
 from daoli.routing.memory import Memory
 from daoli.routing.packet import TCP, UDP
 from daoli.routing.policy import OUTSIDE, SAME_NETWORK
-from daoli.routing.routes import Connection, RouteTable
+from daoli.routing.routes import Connection, Route, RouteTable
 from daoli.routing.view import Outside
 
 WORLD = World(Plan((True, True), (Spot(0), Spot(1))), gateway=True)
 X = bytes((198, 51, 100, 7))
+
+
+def test_stands_alone() -> None:
+    """What has gone by another host goes alone, and so does all between its addresses while it does."""
+    routes = RouteTable()
+    memory = Memory(routes)
+    place, connection = WORLD.place(1), Connection(TCP, 80, 4000)
+
+    def alone(port: int, ipv4_dst: bytes = X) -> bool:
+        return memory.stands_alone(Connection(TCP, 80, port), place.ipv4, ipv4_dst)
+
+    outside = Outside(WORLD.view.switches[host(0).dpid], X, place.gateway)
+    assert not alone(4000)
+    for route in (
+        Route(1, outside, place, OUTSIDE, 0.0, connection.back()),
+        Route(2, place, outside, OUTSIDE, 0.0, connection),
+    ):
+        routes.add(route)
+        assert (alone(4000), alone(4001), alone(4000, bytes(4))) == (True, True, False)
+        routes.remove(route)
+    memory.remember(Route(1, outside, place, OUTSIDE, 0.0, connection.back()))
+    assert (alone(4000), alone(4001)) == (True, False)
+    routes.open(place, Outside(place.switch, X, place.gateway), OUTSIDE, 0.0, Connection(TCP, 80, 4001))
+    assert (alone(4001), alone(4002)) == (True, False)
 
 
 def test_knows() -> None:

@@ -35,6 +35,14 @@ def test_remember() -> None:
     assert again.find(key) == H0
 
 
+def test_over() -> None:
+    """A connection that came in by the endpoint's own host last is forgotten."""
+    entries = Entries()
+    entries.remember(entered())
+    entries.remember(entered(dpid=H1))
+    assert entries.find(CONNECTION.back().key(WORLD.place(1).ipv4, X)) is None
+
+
 def test_not_remembered() -> None:
     """Routes of pairs, between endpoints, and by the endpoint's own host need no memory."""
     entries, place = Entries(), WORLD.place(1)

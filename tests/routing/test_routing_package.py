@@ -23,6 +23,7 @@ from daoli.routing.rules import Kind as By
 
 ONE_HOST = Plan((True,), (Spot(0), Spot(0)))
 TWO_HOSTS = Plan((True, True), (Spot(0), Spot(1)))
+THREE_HOSTS = Plan((True, True, True), (Spot(0), Spot(1)))
 DESTINATION_UNREACHABLE = 3
 TIME_EXCEEDED = 11
 PAIRS = (MAGIC << 48 | Kind.PAIR << 40, KIND_MASK)
@@ -283,9 +284,9 @@ X = bytes((198, 51, 100, 7))
 """Somebody outside."""
 
 
-def segment(source_port: int, destination_port: int) -> bytes:
+def segment(source_port: int, destination_port: int, flags: int = 0) -> bytes:
     """Make the first 20 bytes of TCP or UDP."""
-    return struct.pack("!HH16x", source_port, destination_port)
+    return struct.pack("!HH9xB6x", source_port, destination_port, flags)
 
 
 def outward(
@@ -361,8 +362,9 @@ def test_from_the_outside_to_another_host(proto: int) -> None:
         check_entered(world, inward(world, 0, 1, proto=proto, payload=there), 1, 62)
     assert world.net.punts == 2
     if proto in (TCP, UDP):
-        check_left(outward(world, 1, proto=proto, payload=other), 1, 63)
-    assert world.net.punts == 2
+        for _ in range(2):
+            check_left(outward(world, 1, proto=proto, payload=other), 1, 63)
+        assert world.net.punts == 3
 
 
 def test_fragments_from_the_outside() -> None:
@@ -411,6 +413,140 @@ def test_connection_comes_in_elsewhere() -> None:
         check_left(outward(world, 1), h, 62)
         assert len(world.router.routes) == 1
         assert not world.net.switches[host(2 - h).dpid].with_cookie(CONNECTIONS, KIND_MASK)
+
+
+@pytest.mark.parametrize("proto", [TCP, UDP])
+@pytest.mark.parametrize("ruled", [False, True])
+def test_connection_comes_in_by_the_own_host_too(proto: int, *, ruled: bool) -> None:
+    """Whether a client comes by other hosts or the endpoint's own, it is answered by the one that it came to last."""
+    world = World(THREE_HOSTS, gateway=True)
+    if ruled:
+        world.view.policy.put_rule(Rule("no", allow=False))
+        rule = Rule("r", allow=True, destination=Selector(By.ENDPOINT, "e1"), protocol=proto, priority=200)
+        world.view.policy.put_rule(replace(rule, ports=((80, 80),)))
+    for h in (1, 0, 1, 2, 0, 1, 1, 2):
+        came = inward(world, h, 1, proto=proto, payload=segment(4000, 80, SYN))
+        check_entered(world, came, 1, 63 if h == 1 else 62)
+        for _ in range(2):
+            answer = outward(world, 1, proto=proto, payload=segment(80, 4000, SYN | ACK))
+            check_left(answer, h, 63 if h == 1 else 62)
+        for other in {0, 2} - {h}:
+            assert not world.net.switches[host(other).dpid].with_cookie(CONNECTIONS, KIND_MASK)
+
+
+def test_pair_gives_way() -> None:
+    """While a connection comes in by another host the endpoint's own lets nothing in unnoticed; other talks go on."""
+    world = World(THREE_HOSTS, gateway=True)
+    own = segment(5000, 443)
+    check_left(outward(world, 1, payload=own), 1, 63)
+    (pair,) = world.router.routes
+    check_entered(world, inward(world, 0, 1), 1, 62)
+    assert world.answers[-1].replaced == (pair,)
+    for _ in range(2):
+        check_left(outward(world, 1, payload=own), 1, 63)
+        check_entered(world, inward(world, 1, 1, payload=segment(443, 5000)), 1, 63)
+        check_left(outward(world, 1), 0, 62)
+    assert world.net.punts == 3
+    idle_out(world)
+    check_left(outward(world, 1, payload=own), 1, 63)
+    assert [route.connection for route in world.router.routes] == [None]
+
+
+def test_replaced_routes_are_told() -> None:
+    """The route that gives way is named, and the packet held back until the switches have taken notice."""
+    world = World(THREE_HOSTS, gateway=True)
+    inward(world, 0, 1)
+    (first,) = world.router.routes
+    assert (world.answers[-1].replaced, world.answers[-1].held) == ((), ())
+    check_entered(world, inward(world, 1, 1), 1, 63)
+    answer = world.answers[-1]
+    assert (answer.replaced, list(world.router.routes)) == ((first,), [answer.opened])
+    assert [dpid for dpid, _ in answer.held] == [host(1).dpid]
+
+
+def late(world: World, at: int, source: int, *, back: bool) -> list[Arrival]:
+    """Let a packet of the connection come by the wire that a host had sent before it heard of a change."""
+    there, macs = world.place(1).ipv4, (uplink_mac(source), uplink_mac(at))
+    pair, payload = ((there, X), segment(80, 4000)) if back else ((X, there), segment(4000, 80))
+    frame = ipv4(*macs, *pair, ttl=62, proto=UDP, payload=payload)
+    return world.net.send(host(at).dpid, UPLINK, frame)
+
+
+@pytest.mark.parametrize("last", [1, 2])
+def test_late_packets_turn_nothing_back(last: int) -> None:
+    """What was on its way when its connection came in elsewhere arrives where it was sent, and changes no route."""
+    world = World(THREE_HOSTS, gateway=True)
+    for h in (0, last):
+        inward(world, h, 1, proto=UDP)
+    routes = list(world.router.routes)
+    (answer,) = late(world, 0, 1, back=True)
+    assert (answer.dpid, answer.port) == (host(0).dpid, PortNo.LOCAL)
+    assert late(world, 1, 0, back=False)[-1].port == port_of(1)
+    assert list(world.router.routes) == routes
+    check_left(outward(world, 1, proto=UDP), last, 63 if last == 1 else 62)
+
+
+def test_wire_counts_when_it_is_not_late() -> None:
+    """A host that still forwards by what it was told before, long after, is answered there."""
+    world = World(THREE_HOSTS, gateway=True)
+    for h in (0, 1):
+        inward(world, h, 1, proto=UDP)
+    world.now += 5
+    assert late(world, 1, 0, back=False)[-1].port == port_of(1)
+    check_left(outward(world, 1, proto=UDP), 0, 62)
+
+
+def test_connection_that_came_back_sleeps() -> None:
+    """An endpoint that speaks first leaves by its own host if its client came there last, though by others before."""
+    world = World(THREE_HOSTS, gateway=True)
+    for h in (0, 1):
+        inward(world, h, 1)
+        idle_out(world)
+    check_left(outward(world, 1), 1, 63)
+
+
+OWN = 443
+"""A port of the outside that only the endpoint speaks to first."""
+STEP = st.one_of(
+    st.tuples(st.just("in"), st.sampled_from((0, 1, 2)), st.sampled_from((4000, 4001)), st.sampled_from((TCP, UDP))),
+    st.tuples(st.just("out"), st.just(1), st.sampled_from((4000, 4001, OWN)), st.sampled_from((TCP, UDP))),
+    st.sampled_from(["idle", "wait", "restart"]),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(STEP, max_size=20))
+def test_answers_leave_where_the_client_came_to(steps: list[tuple[str, int, int, int] | str]) -> None:
+    """Whatever came in where, idled out or was adopted before: an answer leaves where its question came in.
+
+    But for what idled out and came back by the endpoint's own host, where a pair route may have taken it unnoticed.
+    """
+    world = World(THREE_HOSTS, gateway=True)
+    came: dict[tuple[int, int], int] = {}
+    slept: set[tuple[int, int]] = set()
+    for step in steps:
+        if step == "wait":
+            world.now += 5
+        elif isinstance(step, str):
+            if step == "idle":
+                idle_out(world)
+                slept |= came.keys()
+                came.clear()
+            else:
+                world.restart()
+                slept.clear()
+        else:
+            way, h, port, proto = step
+            if way == "in":
+                check_entered(world, inward(world, h, 1, proto=proto, payload=segment(port, 80)), 1, 62 + (h == 1))
+                if h != 1 or (proto, port) not in slept:
+                    came[proto, port] = h
+                    slept.discard((proto, port))
+                continue
+            left = outward(world, 1, proto=proto, payload=segment(80, port))
+            if (proto, port) in came or port == OWN:
+                h = came.get((proto, port), 1)
+                check_left(left, h, 62 + (h == 1))
 
 
 def test_connection_sleeps() -> None:

@@ -564,12 +564,12 @@ def way_out(world: World, a: int, proto: int) -> list[int]:
 
 
 def open_world() -> World:
-    """Make a world of gateways: endpoint 2 on host 1 has a way out by it, and three conversations let in by host 0."""
+    """Make a world of gateways: endpoint 2 of host 1 has three conversations let in by host 0, and then goes out."""
     world = World(PLAN, gateway=True)
-    assert way_out(world, 2, 47) == [H1]
     assert way_out(world, 0, TCP) == [H0]
     for proto in (TCP, UDP, ICMP):
         assert way_in(world, 0, 2, proto) == 1
+    assert way_out(world, 2, 47) == [H1]
     return world
 
 
@@ -618,6 +618,25 @@ def test_unclear_until_the_other_host_connects() -> None:
     assert described(fresh) == before
 
 
+def test_pair_beside_what_comes_in_elsewhere() -> None:
+    """A pair route goes that was opened while it was unclear that connections of the two come in by another host."""
+    world = open_world()
+    kept = {dpid: dict(switch.flows) for dpid, switch in world.net.switches.items()}
+    for switch in world.net.switches.values():
+        for flow in switch.with_cookie(*CONNECTIONS):
+            switch.remove(flow, FlowRemovedReason.IDLE_TIMEOUT)
+    world.tell_removals()
+    assert way_out(world, 2, 47) == [H1]
+    (pair,) = [route for route in world.router.routes if route.joins(H1, H1)]
+    for dpid, switch in world.net.switches.items():
+        switch.flows |= kept[dpid]
+    assert repair(world, H0).ended == []
+    assert repair(world, H1).ended == [pair]
+    assert not world.net.switches[H1].with_cookie(*PAIRS)
+    assert way_in(world, 1, 2, UDP) == 1
+    assert way_out(world, 2, UDP) == [H1]
+
+
 def test_unclear_without_hope() -> None:
     """When all hosts are there, a flow to an uplink that none of them has goes."""
     world = open_world()
@@ -660,10 +679,10 @@ def test_outside_is_not_adopted(reason: str) -> None:
 def test_kind_and_match_disagree() -> None:
     """A flow whose cookie says pair and whose match says connection, or the other way round, goes."""
     world = open_world()
-    switch = world.net.switches[H1]
+    switch = world.net.switches[H0]
     for cookie, flow in (
         (pair_cookie(0, 77), switch.with_cookie(*CONNECTIONS)[0]),
         (connection_cookie(0, 78), switch.with_cookie(*PAIRS)[0]),
     ):
         put(switch, altered(flow, cookie=cookie))
-    assert repair(world, H1).stale_removed == 2
+    assert repair(world, H0).stale_removed == 2

@@ -14,6 +14,7 @@ from daoli.ofproto import NO_BUFFER, PacketInReason, PortNo
 from daoli.ofproto.shapes import Punt
 from daoli.routing.model import Endpoint, Host, Network
 from daoli.routing.pipeline import NAMES_PORT
+from daoli.routing.reconcile import Reconciler
 from daoli.routing.router import Answer, Router, RouterSettings, Write
 from daoli.routing.static import static_flows
 from daoli.routing.view import Place, PortInfo, View
@@ -138,9 +139,10 @@ class World:
         return self.view.place_of(f"e{number}")
 
     def punted(self, dpid: int, punted: Punted) -> list[Write]:
-        """Have the router answer a punt."""
-        self.answers.append(self.router.punted(dpid, punt_of(punted), self.now))
-        return self.answers[-1].writes
+        """Have the router answer a punt, with what it holds back at the end."""
+        answer = self.router.punted(dpid, punt_of(punted), self.now)
+        self.answers.append(answer)
+        return [*answer.writes, *answer.held]
 
     def send(self, number: int, frame: bytes) -> list[Arrival]:
         """Let an endpoint send a frame; give what came out anywhere, and tell the router what ended."""
@@ -153,6 +155,16 @@ class World:
         arrivals = self.net.send(host(number).dpid, PortNo.LOCAL, frame)
         self.tell_removals()
         return arrivals
+
+    def restart(self) -> None:
+        """Have another controller take over, which knows nothing but what it finds on the datapaths."""
+        self.router = Router(self.view, self.router.settings, 1 << 20)
+        for dpid, switch in self.net.switches.items():
+            reconciler = Reconciler(self.router, self.view.switches[dpid], self.now)
+            for flow in list(switch.flows.values()):
+                reconciler.take(flow.stats())
+            self.net.write([(dpid, packed) for packed in reconciler.finish(self.now).writes])
+        self.tell_removals()
 
     def tell_removals(self) -> None:
         """Hand flow_removed messages to the router."""

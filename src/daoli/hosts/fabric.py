@@ -7,6 +7,7 @@ punted packet.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -160,7 +161,9 @@ class Fabric:
                 target.write(data)
         if answer.opened is not None:
             self._counts["routes_opened_total"] += 1
-            self._cuts.tell(answer.replaced, "it came in by another host")
+            if answer.held:
+                asyncio.get_running_loop().call_later(self.router.settings.hold, self._cuts.write, answer.held)
+            self._cuts.tell(answer.replaced, "a connection came in by another host")
             if self._herald.hearing:
                 self._herald.opened(answer.opened, punt, answer)
         elif answer.outcome is not Outcome.FORWARD and self._herald.hearing:

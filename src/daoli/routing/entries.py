@@ -23,12 +23,15 @@ class Entries:
         self._dpids: OrderedDict[bytes, int] = OrderedDict()
 
     def remember(self, route: Route) -> None:
-        """Note a route that has ended, if it came in by another host than its endpoint's."""
+        """Note a route that has ended, if it came in by another host than its endpoint's; else that this is over."""
         outside = route.outside
-        if route.connection is None or outside is None or len(route.dpids()) == 1:
+        if route.connection is None or outside is None:
             return
         forth, back = route.both_keys()
         key = back if outside is route.source else forth
+        if route.elsewhere is None:
+            self._dpids.pop(key, None)
+            return
         self._dpids[key] = outside.dpid
         self._dpids.move_to_end(key)
         if len(self._dpids) > self._kept:

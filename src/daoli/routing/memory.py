@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daoli.routing.entries import Entries
 from daoli.routing.recent import Recent
-from daoli.routing.routes import Route, RouteTable
+from daoli.routing.routes import Connection, Route, RouteTable
 
 
 class Memory:
@@ -31,3 +31,12 @@ class Memory:
             return self._entries.find(key)
         outside = route.outside
         return None if outside is None else outside.dpid
+
+    def stands_alone(self, connection: Connection, ipv4_src: bytes, ipv4_dst: bytes) -> bool:
+        """Tell whether what an endpoint says to the outside by its own host needs a route of its connection.
+
+        It does if that has gone by another host, and while others of the two addresses do: by a route of the pair such
+        a client could come to the endpoint's own host unnoticed, and be answered by the other.
+        """
+        others = self._routes.go_elsewhere(ipv4_src + ipv4_dst)
+        return others or self.entry(connection.key(ipv4_src, ipv4_dst)) is not None

@@ -28,7 +28,7 @@ from daoli.routing.model import ROUTER_MAC
 from daoli.routing.packet import ICMP, TCP, UDP, partner
 from daoli.routing.pipeline import COOKIE_ALL, STATIC_COOKIE, Cookie, Kind
 from daoli.routing.policy import Judgement, Policy
-from daoli.routing.router import Router
+from daoli.routing.router import Router, forget
 from daoli.routing.routes import BACK, FORTH, Connection, Route, key_of, selector
 from daoli.routing.static import static_flows
 from daoli.routing.verdict import answering, standing
@@ -131,7 +131,12 @@ class Reconciler:
     def finish(self, now: float) -> Repair:
         """Say what is missing, after the last flow was taken."""
         ended = []
-        for route in self._router.routes.of_datapath(self._switch.dpid):
+        routes = self._router.routes
+        for route in routes.of_datapath(self._switch.dpid):
+            if route.connection is None and routes.go_elsewhere(route.outward):
+                self._writes.append(forget(route))
+                ended.append(route)
+                continue
             if route.installed >= self._started:
                 continue
             for place, direction in ((route.source, FORTH), (route.destination, BACK)):
@@ -139,7 +144,7 @@ class Reconciler:
                     route.alive &= ~direction
             if not route.alive:
                 ended.append(route)
-        self._router.routes.take(ended)
+        routes.take(ended)
         writes = self._writes + [flow.encode() for flow in self._missing.values()]
         return Repair(
             writes, len(self._missing), self._stale, self._adopted, self._foreign, ended, unclear=self._unclear

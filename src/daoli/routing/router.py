@@ -103,6 +103,9 @@ class RouterSettings:
     """ICMP messages at once: a traceroute of 30 hops sends 90 probes."""
     grace: float = 1.0
     """Seconds after an installation in which punts of the same route are only passed on, not installed again."""
+    hold: float = 0.05
+    """Seconds for which a packet is held back whose connection came in by another host before. After a change of flows
+    Open vSwitch forwards by what it has cached until it has looked through that, and the answer would go astray."""
 
 
 class Answer(NamedTuple):
@@ -115,6 +118,8 @@ class Answer(NamedTuple):
     writes: list[Write]
     replaced: tuple[Route, ...] = ()
     """What `opened` takes the place of; it is out of the table."""
+    held: tuple[Write, ...] = ()
+    """What is to be written after `RouterSettings.hold`."""
 
 
 _REPORTED: Final[dict[Outcome, Unreachable]] = {
@@ -181,11 +186,17 @@ class Router:
         opened, writes = None, []
         replaced: list[Route] = []
         if route is not None and route.connection is not None and not route.joins(source.dpid, destination.dpid):
+            if self._comes_late(route, verdict, now):
+                return Answer(verdict.outcome, verdict, None, [(destination.dpid, emit)])
             replaced, writes = self.revoke([route])  # the same connection comes in by another host now
             route = None
         if route is None:
             route = opened = self.routes.open(source, destination, judgement, now, verdict.connection)
             self.limit(route)
+            if route.connection is not None and route.elsewhere and (pair := self.routes.find(route.pair)) is not None:
+                pairs, forgets = self.revoke([pair])  # by it this client could come to the own host unnoticed
+                replaced += pairs
+                writes += forgets
         elif route.alive == FORTH | BACK and (
             now - route.installed < self.settings.grace or _passes_alone(route, punt.data, frame)
         ):
@@ -193,8 +204,19 @@ class Router:
         else:
             route.renew(now)
         writes += self.flows_of(route)
+        if replaced:
+            return Answer(verdict.outcome, verdict, opened, writes, tuple(replaced), ((destination.dpid, emit),))
         writes.append((destination.dpid, emit))
-        return Answer(verdict.outcome, verdict, opened, writes, tuple(replaced))
+        return Answer(verdict.outcome, verdict, opened, writes)
+
+    def _comes_late(self, route: Route, verdict: Verdict, now: float) -> bool:
+        """Tell whether a packet may be older than the way of its connection, and is not to turn that back.
+
+        An answer always may, since only clients choose; what another host has let in, just after the connection moved.
+        """
+        if verdict.destination is not None and verdict.destination.endpoint is None:
+            return True
+        return verdict.outcome is Outcome.RESTORE and now - route.installed < self.settings.grace
 
     def limit(self, route: Route) -> None:
         """Note in which directions a connection may not be opened, so that their flows take answers only."""

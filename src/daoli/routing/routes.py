@@ -114,6 +114,18 @@ class Route:
                 return end
         return None
 
+    @property
+    def outward(self) -> bytes | None:
+        """The addresses of endpoint and outside, in this order; None if both ends are endpoints."""
+        if self.source.endpoint is None:
+            return self.pair[4:] + self.pair[:4]
+        return self.pair if self.destination.endpoint is None else None
+
+    @property
+    def elsewhere(self) -> bytes | None:
+        """The same if this is a connection that goes by another host than the endpoint's; else None."""
+        return None if self.connection is None or len(self._dpids) == 1 else self.outward
+
     def both_keys(self) -> tuple[bytes, bytes]:
         """Give the names under which a packet of either direction finds this route."""
         src, dst = self.pair[:4], self.pair[4:]
@@ -147,7 +159,10 @@ class Route:
 
 
 class RouteTable:
-    """Live routes by id, by what a packet of either direction carries, by endpoint and by datapath."""
+    """Live routes by id, by what a packet of either direction carries, by endpoint and by datapath.
+
+    And those connections with the outside that go by another host than the endpoint's, by the addresses of the two.
+    """
 
     def __init__(self, first_id: int = 1) -> None:
         """Give out ids from `first_id` on; a random one keeps a restarted controller clear of its former ids."""
@@ -156,6 +171,7 @@ class RouteTable:
         self._by_key: dict[bytes, Route] = {}
         self._by_endpoint: dict[str, set[Route]] = {}
         self._by_dpid: dict[int, set[Route]] = {}
+        self._elsewhere: dict[bytes, set[Route]] = {}
         self.find = self._by_key.get
         """`find(ipv4_src + ipv4_dst) -> Route | None`, in either direction; connections by their `Connection.key`."""
 
@@ -197,6 +213,8 @@ class RouteTable:
             if of_datapath is None:
                 of_datapath = self._by_dpid[dpid] = set()
             of_datapath.add(route)
+        if route.connection is not None and (addresses := route.elsewhere) is not None:
+            self._elsewhere.setdefault(addresses, set()).add(route)
 
     def remove(self, route: Route) -> None:
         """Remove a route."""
@@ -208,6 +226,8 @@ class RouteTable:
                 _discard(self._by_endpoint, end.endpoint.id, route)
         for dpid in route.dpids():
             _discard(self._by_dpid, dpid, route)
+        if (addresses := route.elsewhere) is not None:
+            _discard(self._elsewhere, addresses, route)
 
     def of_endpoint(self, endpoint_id: str) -> list[Route]:
         """List the routes of one endpoint."""
@@ -216,6 +236,10 @@ class RouteTable:
     def of_datapath(self, dpid: int) -> list[Route]:
         """List the routes that have flows on one datapath."""
         return list(self._by_dpid.get(dpid, ()))
+
+    def go_elsewhere(self, addresses: bytes | None) -> bool:
+        """Tell whether connections between two addresses, as `Route.outward` has them, go by another host."""
+        return addresses in self._elsewhere
 
     def ended(self, route_id: int, generation: int, ipv4_src: bytes) -> Route | None:
         """Take note that the flow of one direction is gone; return the route if that ended it.
@@ -242,8 +266,12 @@ class RouteTable:
         return taken
 
 
-def _discard(index: dict[str, set[Route]] | dict[int, set[Route]], key: str | int, route: Route) -> None:
-    members = index[key]  # type: ignore[index]  # both indexes are used with their own kind of key
+def _discard(
+    index: dict[str, set[Route]] | dict[int, set[Route]] | dict[bytes, set[Route]],
+    key: str | int | bytes,
+    route: Route,
+) -> None:
+    members = index[key]  # type: ignore[index]  # each index is used with its own kind of key
     members.discard(route)
     if not members:
         del index[key]  # type: ignore[arg-type]

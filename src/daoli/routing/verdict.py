@@ -280,12 +280,12 @@ def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None, mem
     if (about := quoted(punt.data, frame)) is not None:
         return _tell(view, source, destination, about, frame)
     verdict = _converse(view, source, destination, punt.data, frame, memory)
-    if verdict.outcome is not Outcome.FORWARD:
+    if verdict.outcome is not Outcome.FORWARD or verdict.connection is not None:
         return verdict
     # Answers have to come back to this host, whatever the way of the destination's own host to the outside.
-    if destination.switch is switch or verdict.connection is not None:
-        return verdict
-    return verdict._replace(connection=connection_of(punt.data, frame))
+    connection = connection_of(punt.data, frame)
+    pair = destination.switch is switch and not memory.stands_alone(connection.back(), destination.ipv4, source.ipv4)
+    return verdict if pair else verdict._replace(connection=connection)
 
 
 def _is_no_sender(view: View, ipv4: bytes) -> bool:
@@ -320,8 +320,10 @@ def _to_nobody(view: View, punt: Punt, frame: Frame, source: Place, memory: Memo
         return verdict
     if not outside.switch.host.gateway or frame.ipv4_dst[0] in _NEVER_SENT:
         return Verdict(Outcome.UNKNOWN_NETWORK, frame, source, problem="no network holds this address")
-    if entry is not None and verdict.connection is None:
-        verdict = verdict._replace(connection=connection_of(punt.data, frame))
+    if verdict.connection is None:
+        connection = connection_of(punt.data, frame)
+        if entry is not None or memory.stands_alone(connection, frame.ipv4_src, frame.ipv4_dst):
+            verdict = verdict._replace(connection=connection)
     return verdict
 
 
