@@ -31,6 +31,25 @@ client.sendto(b"question\\n", (sys.argv[1], int(sys.argv[2])))
 answer, peer = client.recvfrom(2000)
 print(answer.decode().strip(), "by", peer[0])
 """
+_ASK_IN_TURN = """
+import socket, sys
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.settimeout(5)
+udp.bind(("", 45000))
+for host in sys.argv[1:]:
+    udp.sendto(b"question", (host, 5300))
+    print("udp", host, udp.recvfrom(2000)[1][0])
+for host in sys.argv[1:]:
+    tcp = socket.socket()
+    tcp.settimeout(5)
+    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes((1, 0, 0, 0, 0, 0, 0, 0)))
+    tcp.bind(("", 45000))
+    tcp.connect((host, 8088))
+    tcp.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    print("tcp", host, tcp.getpeername()[0] if b"hello" in tcp.recv(2000) + tcp.recv(2000) else "?")
+    tcp.close()
+"""
 _ECHO = """
 import socket
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -354,6 +373,23 @@ def test_publication_on_all_hosts(rig: DockerRig) -> None:
     assert answer.status == 200
     for host in rig.lab.hosts.values():
         wait_until(lambda host=host: get(rig.lab.outside, f"{host.address}:8088") is None, PATIENCE)  # type: ignore[misc]
+
+
+def test_client_goes_from_host_to_host(rig: DockerRig) -> None:
+    """A client that comes to several hosts from one port, the container's among them, is answered by each at once."""
+    web = run_web(rig, "h3", "web")
+    publish(rig, port=8088, target="web", target_port=80)
+    publish(rig, port=5300, target="web", target_port=53, protocol="udp")
+    hosts = [rig[name].address for name in ("h1", "h3", "h2", "h3", "h3", "h1", "h2", "h1", "h3")]
+    outside = rig.lab.outside
+    with background(Sandbox(web), *PYTHON, _ECHO, ready="ready"), Pinger(Sandbox(web), OUTSIDE_ADDRESS) as pinger:
+        for at in set(hosts):
+            wait_until(lambda at=at: get(outside, f"{at}:8088") == PAGE, PATIENCE)  # type: ignore[misc]
+            ask_udp(outside, at)
+        pinger.wait_for(5)
+        said = outside.exec([*PYTHON, _ASK_IN_TURN, *hosts], timeout=60).stdout.splitlines()
+        pinger.wait_for(5)
+    assert said == [f"{protocol} {at} {at}" for protocol in ("udp", "tcp") for at in hosts]
 
 
 def test_udp_publication_on_another_host(rig: DockerRig) -> None:
