@@ -16,7 +16,7 @@ from daoli.agent.bridge import Wanted
 from daoli.agent.client import Client
 from daoli.agent.engine import DockerEngine
 from daoli.agent.links import Link
-from daoli.agent.preflight import Unfit
+from daoli.agent.preflight import NoDocker, Unfit
 from daoli.agent.settings import AgentSettings
 from daoli.agent.state import State
 
@@ -194,6 +194,31 @@ async def test_a_refused_joining_closes_its_connections(
     with pytest.raises(Unfit, match="the name is taken"):
         await start(settings)
     assert closed == [True]
+
+
+@pytest.mark.parametrize("service", [True, False])
+async def test_docker_that_comes_later(
+    settings: AgentSettings, monkeypatch: pytest.MonkeyPatch, *, service: bool
+) -> None:
+    """A service that starts before Docker is ready without it, and waits; a person is told at once."""
+    said: list[str] = []
+    looks = iter([NoDocker(["there is no Docker socket"]), NoDocker(["Docker does not answer"]), None])
+
+    async def check(_: AgentSettings) -> None:
+        if (fault := next(looks)) is not None:
+            raise fault
+
+    monkeypatch.setattr(preflight, "check_host", check)
+    monkeypatch.setattr(module, "is_awaited", lambda: service)
+    monkeypatch.setattr(module, "notify", lambda *lines: said.extend(lines))
+    monkeypatch.setattr(module, "DOCKER_SECONDS", 0)
+    if service:
+        await module._fit(settings)
+        assert said == ["READY=1", "STATUS=waiting for Docker"] * 2
+    else:
+        with pytest.raises(NoDocker, match="there is no Docker socket"):
+            await module._fit(settings)
+        assert said == []
 
 
 def test_tidying(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from aiohttp import web
 from daoli.agent import links, preflight
 from daoli.agent.bridge import Wanted
 from daoli.agent.links import Link, LinkError, Route
-from daoli.agent.preflight import Unfit
+from daoli.agent.preflight import NoDocker, Unfit
 from daoli.agent.serve import serving
 from daoli.agent.settings import AgentSettings
 
@@ -179,6 +179,27 @@ async def test_rights_and_programs_come_first(monkeypatch: pytest.MonkeyPatch) -
         "the agent makes network interfaces: run it as root",
         "programs are missing: apt install some-package",
     ]
+
+
+@pytest.mark.parametrize("others", [True, False])
+async def test_only_docker_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, others: bool) -> None:
+    """A host on which nothing but Docker is missing is told from one that will not do with it either."""
+
+    async def check(*_: object) -> None:
+        if others:
+            raise Unfit(["no NIC"])
+
+    async def switch() -> None:
+        """Find nothing wrong."""
+
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(preflight, "PROGRAMS", {})
+    monkeypatch.setattr(preflight, "_check_ovs", switch)
+    monkeypatch.setattr(preflight, "_check_nic", check)
+    with pytest.raises(Unfit, match="there is no Docker socket") as unfit:
+        await preflight.check_host(AgentSettings(docker=f"unix://{tmp_path}/docker.sock"))
+    assert isinstance(unfit.value, NoDocker) is not others
+    assert len(unfit.value.problems) == 1 + others
 
 
 async def test_datapath_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

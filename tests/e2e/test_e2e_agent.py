@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -304,6 +305,33 @@ def test_waits_for_the_controller(lab: DockerLab) -> None:
         wait_until(lambda: "controller_awaited" in host.agent.last_words(), HEAL_SECONDS)
     finally:
         lab.controller_start()
+    host.agent.wait_ready()
+    wait_until(lambda: healthy(host), HEAL_SECONDS)
+    assert "deleted the bridge" in leave(host)
+
+
+def test_service_waits_for_docker(lab: DockerLab) -> None:
+    """An agent that systemd starts before Docker says that it is ready, and joins once Docker is there."""
+    host = lab.hosts["h2"]
+    host.dockerd_stop()
+    said: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        path = host.path / "notify"
+        systemd.bind(str(path))
+        systemd.settimeout(HEAL_SECONDS)
+        command = ["env", f"NOTIFY_SOCKET={path}", *host.agent_command, "--log-format", "json"]
+        try:
+            host.agent.start(command, wait=False)
+            said.append(systemd.recv(1000))
+            wait_until(lambda: "docker_awaited" in host.agent.last_words(), HEAL_SECONDS)
+        finally:
+            host.dockerd_start()
+        said.append(systemd.recv(1000))
+        while b"waiting for Docker" in said[-1]:
+            said.append(systemd.recv(1000))
+    path.unlink()
+    assert said[0] == b"READY=1\nSTATUS=waiting for Docker"
+    assert b"waiting for the controller" in said[-1]
     host.agent.wait_ready()
     wait_until(lambda: healthy(host), HEAL_SECONDS)
     assert "deleted the bridge" in leave(host)

@@ -34,9 +34,9 @@ from daoli.agent.names.server import NamesServer, PortMap
 from daoli.agent.names.zone import Zone
 from daoli.agent.nat import Nat
 from daoli.agent.networks import Networks
-from daoli.agent.notify import notify
+from daoli.agent.notify import is_awaited, notify
 from daoli.agent.ovs import Ovs, OvsError
-from daoli.agent.preflight import Unfit
+from daoli.agent.preflight import NoDocker, Unfit
 from daoli.agent.publish import Publisher
 from daoli.agent.reporting import Reporting
 from daoli.agent.serve import serving
@@ -58,6 +58,8 @@ REPAIR_INTERVAL: Final = 1.0
 GATHER_SECONDS: Final = 0.1
 SETTLE_SECONDS: Final = 15.0
 """How often the controller is told again of leases that it could not take back."""
+DOCKER_SECONDS: Final = 2.0
+"""Between two looks whether Docker is there, on a host that is to join when it boots."""
 LIST_PATIENCE: Final = 3.0
 """Seconds that the list of endpoints waits for Docker to tell their names."""
 NAMES_TCP: Final = 8655
@@ -402,7 +404,7 @@ async def start(settings: AgentSettings) -> None:
 
 
 async def _first_time(settings: AgentSettings, state: State, client: Client) -> Agent:
-    await preflight.check_host(settings)
+    await _fit(settings)
     notify("READY=1", f"STATUS=waiting for the controller at {client.url}")
     port = await reach(client)
     wanted = await preflight.wanted(settings, await preflight.target(settings, port))
@@ -413,6 +415,21 @@ async def _first_time(settings: AgentSettings, state: State, client: Client) -> 
         await agent.engine.close()
         raise
     return agent
+
+
+async def _fit(settings: AgentSettings) -> None:
+    """Check this host; Unfit. As a service wait for Docker, which systemd starts once we are ready."""
+    while True:
+        try:
+            await preflight.check_host(settings)
+        except NoDocker as error:
+            if not is_awaited():
+                raise
+            notify("READY=1", "STATUS=waiting for Docker")
+            log.warning("docker_awaited", problem=str(error), next=f"{DOCKER_SECONDS:g} s")
+        else:
+            return
+        await asyncio.sleep(DOCKER_SECONDS)
 
 
 async def _join(agent: Agent, client: Client) -> None:

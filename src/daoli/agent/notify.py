@@ -8,6 +8,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 
+def is_awaited(environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether systemd waits to be told: it started us, and no person reads what we say."""
+    return bool(environment.get("NOTIFY_SOCKET"))
+
+
 def notify(*lines: str, environment: Mapping[str, str] = os.environ) -> None:
     """Send assignments such as ``READY=1``."""
     path = environment.get("NOTIFY_SOCKET")

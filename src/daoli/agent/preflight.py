@@ -48,21 +48,26 @@ class Unfit(Exception):
         self.problems = list(problems)
 
 
+class NoDocker(Unfit):
+    """Docker does not answer, or not yet; nothing else is missing."""
+
+
 async def check_host(settings: AgentSettings) -> None:
     """Check all that does not need the controller; Unfit with everything that is missing."""
-    problems = [*_check_rights(), *_check_programs()]
-    if not problems:
-        problems += await _collect(_check_ovs, lambda: check_docker(settings), lambda: _check_nic(settings))
-    if problems:
+    if problems := [*_check_rights(), *_check_programs()]:
         raise Unfit(problems)
+    found = await _collect(_check_ovs, lambda: check_docker(settings), lambda: _check_nic(settings))
+    if found:
+        kind = NoDocker if all(isinstance(each, NoDocker) for each in found) else Unfit
+        raise kind([problem for each in found for problem in each.problems])
 
 
-async def _collect(*checks: Callable[[], Awaitable[object]]) -> list[str]:
+async def _collect(*checks: Callable[[], Awaitable[object]]) -> list[Unfit]:
     results = await asyncio.gather(*(check() for check in checks), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, Unfit):
             raise result
-    return [problem for result in results if isinstance(result, Unfit) for problem in result.problems]
+    return [result for result in results if isinstance(result, Unfit)]
 
 
 def _check_rights() -> list[str]:
@@ -90,12 +95,12 @@ async def _check_ovs() -> None:
 
 
 async def check_docker(settings: AgentSettings) -> str:
-    """Give Docker's version; Unfit if it is not there or too old."""
+    """Give Docker's version; NoDocker if it does not answer, Unfit if it is too old."""
     try:
         async with asyncio.timeout(DOCKER_TIMEOUT), aiodocker.Docker(url=settings.docker) as docker:
             found = await docker.version()
     except (aiohttp.ClientError, aiodocker.DockerError, TimeoutError, OSError, ValueError) as error:
-        raise Unfit([_docker_fault(settings.docker, error)]) from error
+        raise NoDocker([_docker_fault(settings.docker, error)]) from error
     api = str(found.get("ApiVersion", "0.0"))
     if tuple(map(int, api.split("."))) < OLDEST_DOCKER:
         raise Unfit([f"Docker {found.get('Version')} is too old: daoli needs 20.10 or later"])
