@@ -25,6 +25,8 @@ def test_step() -> None:
     """A step is told with its detail; a state of a later version by its name."""
     assert step(move("checking")) == "checking   h2 looks whether it can run it"
     assert step(move("failed", detail="no image")) == "failed     web stays on h1: no image"
+    assert step(move("failed", detail="web stays on h1: volumes")) == "failed     web stays on h1: volumes"
+    assert step(move("done", detail="web runs on h2")) == "done       web runs on h2"
     assert step(move() | {"state": "later"}) == "later"
 
 

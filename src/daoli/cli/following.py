@@ -33,8 +33,9 @@ Move = dict[str, Any]
 def step(move: Move) -> str:
     """Say a move's present step in a line."""
     what = STEPS.get(move["state"], "").format_map(move)
-    words = f"{move['state']:<10} {what}".rstrip()
-    return f"{words}: {move['detail']}" if move.get("detail") else words
+    detail = move.get("detail") or ""
+    words = detail if what and detail.startswith(what) else ": ".join(filter(None, (what, detail)))
+    return f"{move['state']:<10} {words}".rstrip()
 
 
 def followed(
