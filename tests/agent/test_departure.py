@@ -63,6 +63,9 @@ async def test_stays(steps: Departure, engine: FakeEngine) -> None:
     engine.containers[OLD] = shown(HostConfig__NetworkMode="host")
     why = "web stays on h1: it has the network mode host, and no address that could move"
     assert await steps.prepare(a_move(blueprint=False)) == {"state": "failed", "detail": why}
+    engine.containers[OLD] = shown(State__Paused=True)
+    why = "web stays on h1: it is paused; docker unpause web first"
+    assert await steps.prepare(a_move(blueprint=False)) == {"state": "failed", "detail": why}
     for gone in (shown(State__Running=False), None):
         engine.containers = {OLD: gone} if gone else {}
         report = await steps.prepare(a_move(blueprint=False))

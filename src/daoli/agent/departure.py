@@ -32,6 +32,8 @@ class Departure:
         shown = await self._engine.inspect(move.container)
         if shown is None or not is_running(shown):
             return failed(f"{move.name} does not run on {self._host}")
+        if shown["State"].get("Paused"):
+            return failed(f"{move.name} stays on {self._host}: it is paused; docker unpause {move.name} first")
         try:
             blueprint = blueprint_of(shown, set(self._world.networks), without_volumes=move.without_volumes)
         except Refused as error:
