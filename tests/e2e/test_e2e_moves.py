@@ -238,8 +238,22 @@ def test_publication_follows(rig: MoveRig) -> None:
         assert publication["container"] == moved.inspect()["Id"]
         assert [rig.web_at(host, 9090) for host in HOSTS] == ["hello", "hello", "hello"]
     assert rig.homes("web") == ["h3"]
-    Container(rig.rig["h3"], "web").remove()
+    rig.rig["h3"].docker("rename", "web", "shop")
+    wait_until(lambda: rig.rig.get("/publish")["publications"][0]["name"] == "shop", PATIENCE)
+    Container(rig.rig["h3"], "shop").remove()
     wait_until(lambda: rig.rig.get("/publish")["publications"] == [], PATIENCE)
+
+
+def test_paused_stays(rig: MoveRig) -> None:
+    """A container that somebody has paused stays, and paused."""
+    box = rig.run("h1", "box")
+    box.host.docker("pause", "box")
+    try:
+        assert "box stays on h1: it is paused; docker unpause box first" in rig.refusal("box", "h2")
+        assert box.inspect()["State"]["Paused"]
+    finally:
+        box.host.docker("unpause", "box")
+    assert rig.homes("box") == ["h1"]
 
 
 def test_volumes_stay(rig: MoveRig) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.hosts.records import carry_out, endpoint, network, put
+from tests.hosts.records import carry_out, endpoint, listed, network, put
 
 from daoli.hosts.errors import Clash, Invalid, InventoryError, NotFound
 from daoli.hosts.mirror import Mirror
-from daoli.hosts.plans import plan_host_removal
+from daoli.hosts.plans import plan_endpoint, plan_host_removal, plan_list
 from daoli.hosts.publication import Publication, PublicationRequest
 from daoli.hosts.publishing import (
     find_publication,
@@ -42,6 +42,17 @@ def publish(mirror: Mirror, new_id: str = "p1", **fields: Any) -> Publication:
 def test_target(peopled: Mirror, target: str) -> None:
     """A container is found by its name, its id, the beginning of that, or an endpoint's id."""
     assert publish(peopled, target=target) == Publication(id="p1", port=80, container=WEB, name="web", target_port=80)
+
+
+def test_renamed(peopled: Mirror) -> None:
+    """A publication has its container's name, also when that has changed, and is not written again without need."""
+    publish(peopled)
+    carry_out(peopled, plan_endpoint(peopled, endpoint(1, name="web2", container=WEB)))
+    assert peopled.publications["p1"].name == "web2"
+    both = [listed(1, name="web3", container=WEB), listed(2, container=WEB, network="n2", ipv4="10.2.0.9")]
+    carry_out(peopled, plan_list(peopled, "h1", both))
+    assert peopled.publications["p1"].name == "web3"
+    assert plan_list(peopled, "h1", both).changes == {}
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,8 @@ def plan_endpoint(mirror: Mirror, spec: EndpointSpec) -> Plan:
     _check_lease(mirror, endpoint)
     ids = (endpoint.id,)
     difference = Difference(added=ids) if old is None else Difference(changed=ids)
-    return Plan({endpoint_key(endpoint.id): endpoint}, created=old is None, endpoints=difference)
+    changes = {endpoint_key(endpoint.id): endpoint, **_renamed(mirror, [endpoint])}
+    return Plan(changes, created=old is None, endpoints=difference)
 
 
 def plan_endpoint_removal(mirror: Mirror, endpoint_id: str) -> Plan:
@@ -168,8 +169,18 @@ def plan_list(mirror: Mirror, host: str, specs: Sequence[ListedEndpoint]) -> Pla
         tuple(sorted(removed)),
     )
     changes: dict[str, Record | None] = dict.fromkeys(map(endpoint_key, difference.removed))
-    changes |= {endpoint_key(e.id): e for e in listed if e != known.get(e.id)}
+    changes |= {endpoint_key(e.id): e for e in listed if e != known.get(e.id)} | _renamed(mirror, listed)
     return Plan(changes, endpoints=difference)
+
+
+def _renamed(mirror: Mirror, endpoints: Sequence[Endpoint]) -> dict[str, Record | None]:
+    """Have the publications of these containers tell the names that these have now."""
+    names = {endpoint.container: endpoint.name for endpoint in endpoints if endpoint.name != endpoint.id}
+    return {
+        key_of(publication): publication.model_copy(update={"name": names[publication.container]})
+        for publication in mirror.publications.values()
+        if names.get(publication.container, publication.name) != publication.name
+    }
 
 
 def _check_listed(endpoint: Endpoint, index: int, host: str, seen: dict[str, int]) -> None:
