@@ -1,5 +1,6 @@
 """The ONF's extensions on the wire: copy_field, bundles and flow monitors."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,15 @@ def test_text() -> None:
     )
     lines = str(FlowMonitorReply((FlowUpdate(0, cookie=7, table_id=5), FlowUpdate(7), FlowUpdateAbbrev(9)))).split("\n")
     assert lines[1:3] == ["  event=ADDED table=5 cookie=0x7", "  event=7 table=0 cookie=0"]
+
+
+@pytest.mark.ovs
+@pytest.mark.parametrize("bundle_id", [0, 1, 0xFFFF_FFFF])
+def test_text_of_a_bundle_id(bundle_id: int) -> None:
+    """A bundle's id is in hex, and zero without a prefix, as ovs-ofctl prints it."""
+    for message in (BundleControl(bundle_id, 4, 3), BundleAdd(bundle_id, 3, Bundled(FlowMod()))):
+        (said,) = re.findall(r"bundle_id=\w+ ", str(message))
+        assert f"\n {said}" in ovs_print(message.encode())
 
 
 def test_text_of_what_is_bundled() -> None:

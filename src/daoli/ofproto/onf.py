@@ -85,7 +85,12 @@ class BundleControl(ExperimenterMessage):
     def detail(self) -> str:
         """Say what to do to which bundle."""
         step = name_of(BundleControlType, self.type)
-        return f"\n  bundle_id={self.bundle_id:#x} type={step} flags={_bundle_flags(self.flags)}"
+        return f"\n  bundle_id={_bundle_text(self.bundle_id)} type={step} flags={_bundle_flags(self.flags)}"
+
+
+def _bundle_text(bundle_id: int) -> str:
+    """Write a bundle's id as Open vSwitch does: C's `%#x` has no prefix for zero."""
+    return f"{bundle_id:#x}" if bundle_id else "0"
 
 
 def _bundle_flags(flags: int) -> str:
@@ -174,7 +179,7 @@ class BundleAdd(ExperimenterMessage):
         more = "".join(f"\n  property {said.kind}: {said.body.hex()}" for said in self.bundled.properties)
         about = self.bundled.message
         shown = f"\n  {about.encode().hex()}" if about.type_number() == MessageType.ERROR else nested(about)
-        return f"\n  bundle_id={self.bundle_id:#x} flags={_bundle_flags(self.flags)}{more}{shown}"
+        return f"\n  bundle_id={_bundle_text(self.bundle_id)} flags={_bundle_flags(self.flags)}{more}{shown}"
 
 
 # Flow monitors
