@@ -73,6 +73,8 @@ def test_of(name: str, value: MaskedValue, header: int, payload: str) -> None:
         ("ipv4_dst", "10.0.0.0/x", "ipv4_dst: 'x' is not an IPv4 address"),
         ("ipv4_dst", "10.0.0.0/", "ipv4_dst: '' is not an IPv4 address"),
         ("ct_state", "+trk+2", r"ct_state: '\+trk\+2' is not made of new, est"),
+        ("ct_state", "+trk-trk", r"ct_state: '\+trk-trk' says trk more than once"),
+        ("ct_state", "-new+est-new", "ct_state: '-new.est-new' says new more than once"),
         ("ct_state", "+track", "ct_state: 'track' is not made of new, est"),
         ("recirc_id", "5/7", "recirc_id: '5/7' has a mask"),
         ("ipv4_dst", ("10.0.0.0", 8), "ipv4_dst: 8 is not a mask: a prefix is written '10.0.0.0/8'"),

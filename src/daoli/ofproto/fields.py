@@ -148,6 +148,8 @@ class Field(NamedTuple):
             bit = self._parse(word[1:])
             if not isinstance(bit, int) or word[1:].isdecimal():
                 raise EncodeError(self.name, f"{shown(text)} is not {_WRITTEN[self.notation]}")
+            if mask & bit:
+                raise EncodeError(self.name, f"{shown(text)} says {word[1:]} more than once")
             mask |= bit
             value |= bit if word[0] == "+" else 0
         return value, mask
@@ -212,7 +214,7 @@ _VLAN = Requirement("vlan_vid", ((VlanId.PRESENT, VlanId.PRESENT),))
 _IP = _when("eth_type", EtherType.IPV4, EtherType.IPV6)
 _IPV4 = _when("eth_type", EtherType.IPV4)
 _IPV6 = _when("eth_type", EtherType.IPV6)
-_ARP = _when("eth_type", EtherType.ARP)
+_ARP = _when("eth_type", EtherType.ARP, EtherType.RARP)
 _MPLS = _when("eth_type", EtherType.MPLS, EtherType.MPLS_MULTICAST)
 _PBB = _when("eth_type", EtherType.PBB)
 _NSH = _when("eth_type", EtherType.NSH)
