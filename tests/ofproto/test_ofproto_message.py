@@ -43,6 +43,7 @@ from daoli.ofproto import (
     FeaturesRequest,
     FlowMod,
     FlowMonitorReply,
+    GroupMod,
     Hello,
     IpfixBridgeReply,
     IpfixFlowReply,
@@ -65,6 +66,7 @@ from daoli.ofproto import (
     PacketOut,
     Port,
     PortStatus,
+    RegMove,
     RoleRequest,
     SetFlowFormat,
     TableFeatures,
@@ -694,6 +696,21 @@ def test_encode_error(message: Message, field: str) -> None:
         message.encode()
     assert refusal.value.field == field
     assert str(refusal.value) == f"{field}: {refusal.value.reason}"
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (GroupMod(buckets=(Output(1),)), "GroupMod.buckets: Output(port=1, max_len=65535) is not a Bucket"),  # type: ignore[arg-type]
+        (PacketOut(actions=(Output(1),) * 4096), "PacketOut.actions: its length, 65536, does not fit 16 bits"),
+        (PacketOut(actions=(RegMove(1, 0, 0, "reg0", 1),)), "RegMove.src: it is no header of a field, given 'reg0'"),  # type: ignore[arg-type]
+        (PacketOut(actions=(DecTtlCntIds((70000,)),)), "DecTtlCntIds.cnt_ids: a number does not fit, given (70000,)"),
+    ],
+)
+def test_encode_error_in_words(message: Message, words: str) -> None:
+    """What is wrong with a value is said of the value, not of the code that writes it."""
+    with pytest.raises(EncodeError, match=re.escape(words)):
+        message.encode()
 
 
 @pytest.mark.parametrize("value", ["x", None, 5, [1]], ids=repr)

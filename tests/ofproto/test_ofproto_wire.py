@@ -22,6 +22,7 @@ from daoli.ofproto.wire import (
     Wire,
     Words,
     depth_with,
+    packed_length,
 )
 
 
@@ -137,6 +138,13 @@ def test_pad() -> None:
         reader.pad(2, "padding", "9.9")
     with pytest.raises(DecodeError, match="padding needs 1 bytes, 0 are left"):
         reader.pad(1, "padding", "9.9")
+
+
+def test_packed_length() -> None:
+    """A length that 16 bits cannot say is refused in words."""
+    assert packed_length(0xFFFF) == b"\xff\xff"
+    with pytest.raises(ValueError, match="its length, 65536, does not fit 16 bits"):
+        packed_length(0x10000)
 
 
 def test_depth_with() -> None:

@@ -9,7 +9,7 @@ action of its own; their names begin with Nicira.
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from construct import GreedyBytes, Int8ub, Int16ub, Int32ub, Int64ub, Padding
 
@@ -55,8 +55,10 @@ class Reference(Wire):
             reader.pad(left, "what follows the header of a field", "7.2.3.2")
         return int(number)
 
-    def write(self, value: int) -> bytes:
+    def write(self, value: Any) -> bytes:
         """Give the header, the experimenter's id if there is one, and zeros."""
+        if not isinstance(value, int) or not 0 <= value < 1 << 64:
+            raise ValueError("it is no header of a field")
         size = 8 if value >> 32 else 4
         data = value.to_bytes(size, "big")
         if (size == 8) != data.startswith(b"\xff\xff"):

@@ -90,6 +90,14 @@ class Structure:
 S = TypeVar("S", bound=Structure)
 
 
+_IN_WORDS: dict[type[Exception], str] = {
+    AttributeError: "it is not, or does not hold, what belongs there",
+    OverflowError: "a number does not fit",
+    struct.error: "a number does not fit",
+}
+"""What is said for errors whose own words are about Python, not about the value."""
+
+
 class Record(Wire):
     """The fields of one class, in the order of its body; reads to an instance of it."""
 
@@ -137,7 +145,10 @@ class Record(Wire):
         """Give an instance's bytes; a value that does not fit is an EncodeError that names it."""
         written = []
         for step in self.steps:
-            values = [getattr(value, name) for name in step.names]
+            try:
+                values = [getattr(value, name) for name in step.names]
+            except AttributeError:
+                raise TypeError(f"{shown(value)} is not a {self.cls.__name__}") from None
             if step.packed is None:
                 written.append(self._write_one(step.parts[0], values[0]))
                 continue
@@ -159,7 +170,8 @@ class Record(Wire):
             name = f"{self.cls.__name__}.{part.name}"
             if part.con is GreedyBytes:
                 check_bytes(name, value)
-            raise EncodeError(name, f"{error}, given {shown(value)}") from error
+            reason = _IN_WORDS.get(type(error), error)
+            raise EncodeError(name, f"{reason}, given {shown(value)}") from error
 
     def _short(self, reader: Reader) -> typing.NoReturn:
         raise DecodeError(reader.end, f"{self.cls.__name__} is cut short", self.clause)

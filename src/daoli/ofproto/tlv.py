@@ -5,10 +5,9 @@ from typing import Any
 
 from daoli.ofproto.errors import DecodeError, EncodeError, check_bytes, check_number, shown
 from daoli.ofproto.record import Structure
-from daoli.ofproto.wire import Reader, Wire
+from daoli.ofproto.wire import Reader, Wire, packed_length
 
 _HEAD = struct.Struct("!HH")
-_LENGTH = struct.Struct("!H")
 
 EXPERIMENTER = b"\xff\xff"
 """The kind of TLV that is told apart by an experimenter's id and subtype."""
@@ -79,7 +78,7 @@ class Tlv(Wire):
             return self._write_unknown(value)
         body: bytes = key[2:] + value.wire.write(value)
         pad = bytes(-(4 + len(body)) % self.align)
-        return key[:2] + _LENGTH.pack(4 + len(body) + len(pad) * self.counts_padding) + body + pad
+        return key[:2] + packed_length(4 + len(body) + len(pad) * self.counts_padding) + body + pad
 
     def _write_unknown(self, value: Any) -> bytes:
         if not isinstance(value, self.unknown):

@@ -230,6 +230,14 @@ def depth_with(field: str, held: object) -> int:
     return depth
 
 
+def packed_length(length: int) -> bytes:
+    """Give the 16 bits that say a length or a count; ValueError if they do not suffice."""
+    try:
+        return _LENGTH.pack(length)
+    except struct.error:
+        raise ValueError(f"its length, {length}, does not fit 16 bits") from None
+
+
 class Nested(Wire):
     """A `con` that may hold itself, to the depth that is allowed; 64 KiB could hold thousands.
 
@@ -273,7 +281,7 @@ class Tally(Wire):
     def write(self, value: tuple[int, ...]) -> bytes:
         """Give the count and the numbers."""
         check_items(value)
-        return _LENGTH.pack(len(value)) + bytes(self.pad) + struct.pack(f"!{len(value)}H", *value)
+        return packed_length(len(value)) + bytes(self.pad) + struct.pack(f"!{len(value)}H", *value)
 
 
 class Fill(Wire):
@@ -315,7 +323,7 @@ class Counted(Wire):
     def write(self, value: Any) -> bytes:
         """Give the count and what it counts."""
         body = self._write(value)
-        return _LENGTH.pack(len(body)) + bytes(self.pad) + body
+        return packed_length(len(body)) + bytes(self.pad) + body
 
 
 class Sized(Wire):
@@ -340,7 +348,7 @@ class Sized(Wire):
     def write(self, value: Any) -> bytes:
         """Give the length and what it counts."""
         body = self._write(value)
-        return _LENGTH.pack(2 + len(body)) + body
+        return packed_length(2 + len(body)) + body
 
 
 class Measured(Wire):
@@ -366,4 +374,4 @@ class Measured(Wire):
     def write(self, value: Any) -> bytes:
         """Give the structure, its length put in."""
         body = self._write(value)
-        return body[: self.at] + _LENGTH.pack(len(body)) + body[self.at + 2 :]
+        return body[: self.at] + packed_length(len(body)) + body[self.at + 2 :]
