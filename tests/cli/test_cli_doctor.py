@@ -14,6 +14,7 @@ def says_all(api: FakeApi, *hosts: dict[str, object]) -> None:
     api.says("GET", "/hosts", {"hosts": list(hosts), "unregistered": []})
     api.says("GET", "/endpoints", {"endpoints": []})
     api.says("GET", "/publish", {"publications": []})
+    api.says("GET", "/rules", {"rules": []})
     api.says("GET", "/moves", {"moves": []})
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 from tests.cli.fake import endpoint, host, move, publication
+from tests.cli.test_cli_rule import NOBODY, RULE
 
 from daoli.cli.examine import (
     Finding,
@@ -18,6 +19,7 @@ from daoli.cli.examine import (
     moves,
     publications,
     refused,
+    rules,
 )
 
 
@@ -33,6 +35,7 @@ def test_all_well() -> None:
         "unregistered": [],
         "endpoints": [endpoint()],
         "publications": [publication()],
+        "rules": [RULE | {"destination_matches": 1}],
         "moves": [move("done")],
     }
     found = list(examined(told, 0.0, 1e9))
@@ -43,6 +46,7 @@ def test_all_well() -> None:
         "datapaths",
         "endpoints",
         "published ports",
+        "rules",
         "moves",
         "refused",
         "ledger",
@@ -86,6 +90,22 @@ def test_publications_not_in_place() -> None:
     (finding,) = publications([failing], [endpoint()])
     assert finding.text == "8080/tcp does not lead to web:80 on h1: tcp port 8080: Address already in use"
     assert finding.remedy == "free the port there, or daolictl publish rm abc123"
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("web", "start that container, or daolictl rule rm 3f2a9c000001"),
+        ("a" * 64, "an endpoint's id ends with the container's run: make the rule by the container's name, or "),
+    ],
+)
+def test_rules(name: str, remedy: str) -> None:
+    """A rule for an endpoint that is not there does nothing; what else matches nobody now is as it was meant."""
+    lost = RULE | {"source": NOBODY | {"endpoint": name}, "source_matches": 0}
+    (finding,) = rules([lost, RULE])
+    assert finding.text.endswith(f"does nothing: nobody has the id or name {name}")
+    assert finding.remedy is not None
+    assert finding.remedy.startswith(remedy)
 
 
 @pytest.mark.parametrize(

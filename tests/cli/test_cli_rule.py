@@ -37,8 +37,22 @@ ROUTE: dict[str, Any] = {
 def test_ls(api: FakeApi, run: Run) -> None:
     """Rules are listed, with all columns if they are wanted."""
     api.says("GET", "/rules", {"rules": [RULE]})
-    assert run("rule", "ls").lines[1] == "3f2a9c000001 100 allow network:dnet1 label:app=db tcp/5432 no -".split()  # noqa: SIM905 - as it is read
-    assert run("rule", "ls", "-o", "wide").lines[1][8:] == ["2", "0", "why"]
+    assert run("rule", "ls").lines[1] == "3f2a9c000001 100 allow network:dnet1 label:app=db tcp/5432 no - no".split()  # noqa: SIM905 - as it is read
+    assert run("rule", "ls", "-o", "wide").lines[1][8:] == ["no", "2", "0", "why"]
+
+
+@pytest.mark.parametrize(
+    ("more", "matches"),
+    [
+        ({"destination_matches": 1}, "yes"),
+        ({"source_matches": 0, "destination_matches": 1}, "no"),
+        ({"destination": NOBODY | {"cidr": "192.0.2.0/24"}}, "yes"),
+    ],
+)
+def test_matches(more: dict[str, Any], matches: str, api: FakeApi, run: Run) -> None:
+    """A rule with a side that no endpoint is on does nothing, which is shown; addresses may be those of others."""
+    api.says("GET", "/rules", {"rules": [RULE | more]})
+    assert run("rule", "ls").lines[1][-1] == matches
 
 
 def test_show(api: FakeApi, run: Run) -> None:

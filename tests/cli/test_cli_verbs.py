@@ -91,6 +91,7 @@ SPOKEN = {
     "remove_group": "group rm",
     "list_rules": "rule ls",
     "make_rule": "rule add",
+    "put_rule": "connect",
     "show_rule": "rule show",
     "remove_rule": "rule rm",
     "show_policy": "policy export",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any, Final
 
 import click
 
 from daoli.cli import complete
-from daoli.cli.client import place
-from daoli.cli.endpoint import found
+from daoli.cli.client import Client, place
+from daoli.cli.finding import container_named
 from daoli.cli.ports import Traffic, parse_traffic
 from daoli.cli.rule import asked, written
-from daoli.cli.rules import content_id
-from daoli.cli.session import Session
+from daoli.cli.rules import brief, content_id
+from daoli.cli.session import Failure, Session
 from daoli.cli.verbs import Verb, pass_session, translated
 
 PRIORITY: Final = 1000
@@ -30,6 +29,9 @@ PRIORITY: Final = 1000
 def connect(session: Session, one: str, other: str, traffic: Traffic | None, *, dry_run: bool) -> None:
     """Let two containers talk, whoever begins: a rule of priority 1000.
 
+    Whatever names a container here, its id or address too, the rule goes by its name: it means the container on all
+    its networks, and also when it has been started anew.
+
     It takes the place of what disconnect said of the same two and the same port.
     """
     _say(session, "allow", one, other, traffic, dry_run=dry_run)
@@ -44,16 +46,36 @@ def connect(session: Session, one: str, other: str, traffic: Traffic | None, *, 
 def disconnect(session: Session, one: str, other: str, traffic: Traffic | None, *, dry_run: bool) -> None:
     """Let two containers not talk, whoever begins: a rule of priority 1000.
 
+    Whatever names a container here, its id or address too, the rule goes by its name: it means the container on all
+    its networks, and also when it has been started anew.
+
     It takes the place of what connect said of the same two and the same port.
     """
     _say(session, "deny", one, other, traffic, dry_run=dry_run)
 
 
 def _say(session: Session, action: str, one: str, other: str, traffic: Traffic | None, *, dry_run: bool) -> None:
-    rule = rule_of(action, _selected(session, one), _selected(session, other), traffic)
-    reply = session.client.request("PUT", place("rules", rule["id"]) + asked(dry_run=dry_run), rule)
-    done = "would be made" if dry_run else "made" if reply.status == HTTPStatus.CREATED else "is in place"
-    session.result(reply.body, reply.body["id"], *written(reply.body, done, dry_run=dry_run))
+    client = session.client
+    endpoints = client.get("/endpoints")["endpoints"]
+    names = [container_named(endpoints, text) for text in (one, other)]
+    if names[0] == names[1]:
+        raise Failure(f"{one} and {other} are the same container, which reaches itself by no network")
+    rule = rule_of(action, *names, traffic)
+    before = _present(client, rule["id"])
+    reply = client.request("PUT", place("rules", rule["id"]) + asked(dry_run=dry_run), rule)
+    done = "was there already" if before == brief(reply.body) else _done(new=before is None, dry_run=dry_run)
+    session.result(reply.body, reply.body["id"], *written(reply.body, done, dry_run=dry_run, client=client))
+
+
+def _present(client: Client, rule_id: str) -> dict[str, Any] | None:
+    """Give what the rule says until now; None if there is none."""
+    return next((brief(rule) for rule in client.get("/rules")["rules"] if rule["id"] == rule_id), None)
+
+
+def _done(*, new: bool, dry_run: bool) -> str:
+    if dry_run:
+        return "would be made" if new else "would be replaced"
+    return "made" if new else "replaced"
 
 
 def rule_of(action: str, one: str, other: str, traffic: Traffic | None) -> dict[str, Any]:
@@ -67,9 +89,3 @@ def rule_of(action: str, one: str, other: str, traffic: Traffic | None) -> dict[
     first, second = sorted((one, other))
     same = rule | {"source": {"endpoint": first}, "destination": {"endpoint": second}}
     return {"id": f"pair-{content_id(same)}", "action": action, **rule}
-
-
-def _selected(session: Session, text: str) -> str:
-    """Name an endpoint as a rule should: as people do if that is its name, else by its id."""
-    endpoint = found(session.client, text)
-    return text if text == endpoint.get("name") else str(endpoint["id"])

@@ -18,7 +18,7 @@ from daoli.cli.verbs import Verb, pass_session
 
 WIDTH = 16
 """Columns of the longest check's name."""
-TOLD = ("/controller", "/hosts", "/endpoints", "/publish", "/moves")
+TOLD = ("/controller", "/hosts", "/endpoints", "/publish", "/rules", "/moves")
 
 
 @click.command(cls=Verb, examples=("daolictl doctor", "daolictl doctor -o json"))

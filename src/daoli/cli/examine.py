@@ -8,9 +8,13 @@ from typing import Any, Final, NamedTuple
 from daoli.cli.following import OVER
 from daoli.cli.output import count, duration
 from daoli.cli.publish import leads_to, problems, published_at
+from daoli.cli.rule import idle_sides
+from daoli.cli.rules import rule_text
 
 LARGEST_SKEW: Final = 5.0
 """Seconds that two clocks may differ before logs of two machines cannot be read side by side."""
+ID_LENGTH: Final = 64
+"""Characters of the ids that Docker makes."""
 STUCK: Final = 60.0
 """Seconds without a word from an agent after which a move waits for one that is away."""
 
@@ -131,6 +135,22 @@ def publications(found: Items, known_endpoints: Items) -> Iterator[Finding]:
         yield Finding("published ports", f"{count(len(found), 'port')}, each leads to a running container")
 
 
+def rules(found: Items) -> Iterator[Finding]:
+    """Tell which rules name an endpoint that is not there: a denial that was meant for a container does not hold it."""
+    idle = [(rule, rule[side]["endpoint"]) for rule in found for side in idle_sides(rule) if rule[side].get("endpoint")]
+    for rule, name in idle:
+        remedy = "start that container"
+        if len(name) == ID_LENGTH:
+            remedy = "an endpoint's id ends with the container's run: make the rule by the container's name"
+        yield Finding(
+            "rules",
+            f"rule {rule['id']} ({rule_text(rule)}) does nothing: nobody has the id or name {name}",
+            f"{remedy}, or daolictl rule rm {rule['id']}",
+        )
+    if not idle:
+        yield Finding("rules", f"{count(len(found), 'rule')}, none for an endpoint that is not there")
+
+
 def clock(skew: float | None) -> Iterator[Finding]:
     """Tell whether the controller's clock and ours agree."""
     if skew is None:
@@ -150,6 +170,7 @@ def examined(told: dict[str, Any], skew: float | None, now: float) -> Iterable[F
     yield from datapaths(told["unregistered"])
     yield from endpoints(told["endpoints"], told["hosts"])
     yield from publications(told["publications"], told["endpoints"])
+    yield from rules(told["rules"])
     yield from moves(told["moves"], now)
     yield from refused(told)
     yield from ledger(told)

@@ -52,3 +52,34 @@ def find_endpoint(endpoints: Iterable[Item], text: str) -> Item:
         if len(by_container) == 1:
             return by_container[0]
         raise
+
+
+def container_named(endpoints: Iterable[Item], text: str) -> str:
+    """Give the name by which a rule means a container: on all its networks, and also when it has been started anew.
+
+    It is found as `find_endpoint` does. One without a name goes by its id. Failure where others have the name, too.
+    """
+    known = list(endpoints)
+    endpoint = next((e for e in known if e.get("name") == text), None) or _of_container(known, text)
+    name = endpoint.get("name")
+    if not name:
+        return str(endpoint["id"])
+    bearers = {e.get("container") or e["host"]: e["host"] for e in known if e.get("name") == name}
+    if len(bearers) > 1:
+        hosts = ", ".join(sorted(bearers.values())[:NAMED])
+        raise Failure(
+            f"{len(bearers)} containers are called {name}, on {hosts}: a rule goes by the name, and would mean all\n"
+            f"rename one of them, or have it so with daolictl rule add … --from endpoint:{name}"
+        )
+    return str(name)
+
+
+def _of_container(known: list[Item], text: str) -> Item:
+    """Find an endpoint, any of a container's if the beginning of that one's id is given."""
+    try:
+        return find_endpoint(known, text)
+    except Failure:
+        held = [e for e in known if text and (e.get("container") or "").startswith(text)]
+        if len({e["container"] for e in held}) != 1:
+            raise
+        return held[0]

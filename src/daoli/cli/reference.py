@@ -79,7 +79,7 @@ def _options(commands: Iterable[click.Command]) -> list[str]:
 
 def _flag(option: click.Option) -> str:
     value = "" if option.is_flag else f" {option.make_metavar(click.Context(click.Command('')))}"
-    return _cell(", ".join(option.opts) + value)
+    return (", ".join(option.opts) + value).replace("|", "\\|")
 
 
 def _cell(text: str) -> str:

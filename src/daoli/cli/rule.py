@@ -26,6 +26,12 @@ def _matching(side: str) -> Column:
     return Column(f"{side} MATCHES".upper(), lambda rule: rule.get(f"{side}_matches"), wide=True)
 
 
+def idle_sides(rule: Rule) -> list[str]:
+    """Name the sides that match no endpoint now; addresses may be those of others."""
+    sides = ("source", "destination")
+    return [side for side in sides if rule.get(f"{side}_matches") == 0 and not rule[side].get("cidr")]
+
+
 COLUMNS = (
     column("ID", "id"),
     column("PRIORITY", "priority"),
@@ -35,6 +41,7 @@ COLUMNS = (
     Column("TRAFFIC", traffic_text),
     column("BOTH WAYS", "both_ways"),
     column("UNTIL", "until"),
+    Column("MATCHES", lambda rule: not idle_sides(rule)),
     _matching("source"),
     _matching("destination"),
     column("COMMENT", "comment", wide=True),
@@ -59,7 +66,10 @@ def rule() -> None:
 @rule.command("ls", watch=True, examples=("daolictl rule ls", "daolictl rule ls -o wide"))
 @pass_session
 def ls(session: Session) -> None:
-    """List rules, those that are asked first before the others."""
+    """List rules, those that are asked first before the others.
+
+    MATCHES is no where a side matches no endpoint now: the rule does nothing; -o wide has how many each side matches.
+    """
     session.show(RULES, lambda: session.client.get("/rules"))
 
 
@@ -159,11 +169,7 @@ def asked(**flags: bool) -> str:
 def written(body: Rule, done: str, *, dry_run: bool = False, client: Client | None = None) -> list[str]:
     """Say what became of a rule."""
     lines = [f"rule {body['id']} {done}: {rule_text(body)}"]
-    lines += [
-        f"its {side} matches no endpoint now"
-        for side in ("source", "destination")
-        if body.get(f"{side}_matches") == 0 and not body[side].get("cidr")
-    ]
+    lines += [f"its {side} matches no endpoint now" for side in idle_sides(body)]
     return lines + cuts(body, dry_run=dry_run, client=client)
 
 
