@@ -93,7 +93,7 @@ def test_same_container(other: str, run: Run) -> None:
 
 
 def test_disconnect_takes_the_place_of_connect(two: FakeApi, run: Run) -> None:
-    """The rule of the same two and the same port that says otherwise is replaced in one request; what it cut is told."""
+    """The rule of the same two and the same port that says otherwise is replaced in one request; its cuts are told."""
     two.answers["GET", "/rules"].clear()
     two.says("GET", "/rules", {"rules": [rule_of("allow", "web", "db", None)]})
     now = RULE | rule_of("deny", "web", "db", None)

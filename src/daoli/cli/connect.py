@@ -57,10 +57,10 @@ def disconnect(session: Session, one: str, other: str, traffic: Traffic | None, 
 def _say(session: Session, action: str, one: str, other: str, traffic: Traffic | None, *, dry_run: bool) -> None:
     client = session.client
     endpoints = client.get("/endpoints")["endpoints"]
-    names = [container_named(endpoints, text) for text in (one, other)]
-    if names[0] == names[1]:
+    source, destination = (container_named(endpoints, text) for text in (one, other))
+    if source == destination:
         raise Failure(f"{one} and {other} are the same container, which reaches itself by no network")
-    rule = rule_of(action, *names, traffic)
+    rule = rule_of(action, source, destination, traffic)
     before = _present(client, rule["id"])
     reply = client.request("PUT", place("rules", rule["id"]) + asked(dry_run=dry_run), rule)
     done = "was there already" if before == brief(reply.body) else _done(new=before is None, dry_run=dry_run)
