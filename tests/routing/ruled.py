@@ -192,7 +192,7 @@ class Ruled:
             policy.put_group(change)
             self.reference.groups[change.name] = change.networks
         router = self.world.router
-        cut, writes = router.revoke(router.obsolete(router.affected(rules, networks)), self.world.now)
+        cut, writes = router.revoke(router.obsolete(router.affected(rules, networks)))
         self.world.net.write([*writes, *router.lift_denials(self.world.now)])
         self.world.tell_removals()
         self.check_cut(before, cut)

@@ -51,19 +51,6 @@ def test_knows() -> None:
         assert [memory.knows(key) for key in route.both_keys()] == [remembered, remembered]
 
 
-def test_knows_what_a_cut_pair_carried() -> None:
-    """All conversations of a pair's route that was cut are known for a while, in both directions, and no others."""
-    memory = Memory(RouteTable())
-    one, other = WORLD.place(0), WORLD.place(1)
-    key = Connection(UDP, 5, 80).key(one.ipv4, other.ipv4)
-    back = Connection(UDP, 7, 9).key(other.ipv4, one.ipv4)
-    memory.remember_cut(Route(1, one, other, SAME_NETWORK, 0.0), 12.0)
-    for now, known in ((10.0, True), (11.9, True), (12.0, False)):
-        memory.now = now
-        assert [memory.knows(key), memory.knows(back)] == [known, known]
-        assert not memory.knows(Connection(UDP, 5, 80).key(one.ipv4, X))
-
-
 def test_entry() -> None:
     """Where a connection came in is told by its route, or by what is remembered of it."""
     routes = RouteTable()

@@ -6,7 +6,7 @@ from tests.routing.frames import ICMP, TCP, UDP
 from tests.routing.world import Plan, Spot, World
 
 from daoli.routing.policy import SAME_NETWORK
-from daoli.routing.recent import Recent, RecentPairs
+from daoli.routing.recent import Recent
 from daoli.routing.routes import Connection, Route
 
 WORLD = World(Plan((True, True), (Spot(0), Spot(1))))
@@ -35,15 +35,3 @@ def test_the_oldest_are_forgotten() -> None:
         recent.remember(route(UDP, port))
     known = {port: [key in recent for key in route(UDP, port).both_keys()] for port in (1, 2, 3)}
     assert known == {1: [True, True], 2: [False, False], 3: [True, True]}
-
-
-def test_pairs_until_a_time() -> None:
-    """A cut pair is known in both orders until its time, a connection's route is none, and the oldest go."""
-    pairs = RecentPairs(kept=1)
-    ended = Route(1, WORLD.place(0), WORLD.place(1), SAME_NETWORK, 0.0)
-    pairs.remember(ended, 5.0)
-    pairs.remember(route(UDP), 5.0)
-    assert [pairs.knows(key, now) for now in (4.9, 5.0) for key in ended.both_keys()] == [True, True, False, False]
-    assert not any(pairs.knows(key, 4.0) for key in route(UDP).both_keys())
-    pairs.remember(Route(2, WORLD.place(1), WORLD.place(1), SAME_NETWORK, 0.0), 5.0)
-    assert not all(pairs.knows(key, 4.0) for key in ended.both_keys())

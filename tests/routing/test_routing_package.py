@@ -559,7 +559,7 @@ def test_connection_sleeps() -> None:
     world.tell_removals()
     assert len(world.router.routes) == 0
     check_left(outward(world, 1, payload=segment(81, 4000)), 1, 63)
-    world.router.revoke(list(world.router.routes), world.now)
+    world.router.revoke(list(world.router.routes))
     world.net.switches[host(1).dpid].flows = {f.key: f for f in world.static(host(1).dpid)}
     check_left(outward(world, 1), 0, 62)
     check_entered(world, inward(world, 0, 1), 1, 62)
@@ -822,20 +822,3 @@ def test_what_gets_through_is_what_policy_allows(
             ruled.idle(step)
         else:
             ruled.change(step)
-
-
-@pytest.mark.parametrize(("later", "passes"), [(0.1, True), (3.0, False)])
-def test_answers_go_on_where_a_pair_route_was_cut(later: float, passes: bool) -> None:
-    """UDP answers under way go on when a rule puts connections in a pair's place; what begins long after does not."""
-    world = World(TWO_HOSTS)
-    a, b = world.place(0), world.place(1)
-    send(world, 0, 1)
-    world.view.policy.put_rule(
-        Rule("no", allow=False, source=Selector(By.ENDPOINT, "e1"), destination=Selector(By.ENDPOINT, "e0"))
-    )
-    cut, writes = world.router.revoke(world.router.obsolete(list(world.router.routes)), world.now)
-    assert [route.connection for route in cut] == [None]
-    world.net.write(writes)
-    world.now += later
-    answer = ipv4(b.mac, ROUTER_MAC, b.ipv4, a.ipv4, proto=UDP, payload=segment(53, 4000))
-    assert ((a.dpid, a.port_no) in [(arrival.dpid, arrival.port) for arrival in world.send(1, answer)]) is passes

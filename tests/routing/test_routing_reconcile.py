@@ -155,7 +155,7 @@ def test_adopted_routes_end() -> None:
     restart(world)
     for dpid in (H0, H1):
         repair(world, dpid)
-    world.net.write(world.router.revoke(list(world.router.routes), world.now)[1])
+    world.net.write(world.router.revoke(list(world.router.routes))[1])
     assert not [flow for switch in world.net.switches.values() for flow in switch.with_cookie(*PAIRS)]
 
 

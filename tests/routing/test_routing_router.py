@@ -410,7 +410,7 @@ def test_revoke(bench: Bench) -> None:
     same, two = bench.punt(0, 1).opened, bench.punt(0, 2).opened
     assert same is not None
     assert two is not None
-    taken, writes = bench.router.revoke([same, two], 0.0)
+    taken, writes = bench.router.revoke([same, two])
     assert taken == [same, two]
     deletions = read(writes)
     assert [dpid for dpid, _ in deletions] == [H0, H0, H1]
@@ -419,7 +419,7 @@ def test_revoke(bench: Bench) -> None:
         assert (message.command, message.table_id) == (FlowModCommand.DELETE, 255)
         assert (message.cookie, message.cookie_mask) == (pair_cookie(0, route.id), COOKIE_ALL)
         assert len(message.match) == 0
-    assert bench.router.revoke([same, two], 0.0) == ([], [])
+    assert bench.router.revoke([same, two]) == ([], [])
 
 
 def test_lift_denials(bench: Bench) -> None:

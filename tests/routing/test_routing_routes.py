@@ -135,7 +135,7 @@ def test_host_gets_another_datapath() -> None:
     world.view.put_host(replace(host(1), dpid=0xEEE))
     assert route.dpids() == (host(0).dpid, host(1).dpid)
     assert routes.of_datapath(host(1).dpid) == [route]
-    taken, writes = world.router.revoke([route], world.now)
+    taken, writes = world.router.revoke([route])
     assert taken == [route]
     assert [dpid for dpid, _ in writes] == [host(0).dpid, host(1).dpid]
     assert (len(routes), routes.of_datapath(host(1).dpid)) == (0, [])

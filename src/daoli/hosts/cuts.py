@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from daoli.datapath.datapath import Datapath
@@ -30,15 +30,13 @@ class Cuts:
         herald: Herald,
         datapaths: Mapping[int, Datapath],
         counts: Counter[str],
-        now: Callable[[], float],
     ) -> None:
-        """`datapaths` are the connected ones, by id; what is closed is added to `counts`; `now` is the loop's clock."""
+        """`datapaths` are the connected ones, by id; what is closed is added to `counts`."""
         self._router = router
         self._live = live
         self._herald = herald
         self._datapaths = datapaths
         self._counts = counts
-        self._now = now
         self._reports: OrderedDict[int, asyncio.Task[CutReport]] = OrderedDict()
 
     async def close(self) -> None:
@@ -56,7 +54,7 @@ class Cuts:
 
     def revoke(self, routes: Iterable[Route], why: str) -> tuple[list[RouteReport], set[int]]:
         """Take routes away; give what they were, and the datapaths that were written to."""
-        taken, writes = self._router.revoke(routes, self._now())
+        taken, writes = self._router.revoke(routes)
         self.write(writes)
         self.tell(taken, why)
         return [self._live.report(route) for route in taken], {dpid for dpid, _ in writes}

@@ -89,7 +89,7 @@ class Fabric:
         self._datapaths: dict[int, Datapath] = {}
         self._live = LiveRoutes(router, self._datapaths, now)
         self._tracer = Tracer(view, self._datapaths)
-        self._cuts = Cuts(router, self._live, self._herald, self._datapaths, self._counts, now)
+        self._cuts = Cuts(router, self._live, self._herald, self._datapaths, self._counts)
         self._settling = Settling(view, router, self._cuts, self._herald, events, self._datapaths, self._counts, now)
 
     async def close(self) -> None:

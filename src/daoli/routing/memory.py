@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from daoli.routing.entries import Entries
-from daoli.routing.recent import Recent, RecentPairs
+from daoli.routing.recent import Recent
 from daoli.routing.routes import Connection, Route, RouteTable
-
-_PAIR: Final = 8
-"""Length of a pair of addresses, with which the name of a connection begins."""
 
 
 class Memory:
@@ -19,23 +14,15 @@ class Memory:
         self._routes = routes
         self._entries = Entries()
         self._recent = Recent()
-        self._cut = RecentPairs()
-        self.now = 0.0
-        """When it is asked."""
 
     def remember(self, route: Route) -> None:
-        """Note a route that has idled out."""
+        """Note a route that has idled out, or was cut."""
         self._entries.remember(route)
         self._recent.remember(route)
 
-    def remember_cut(self, route: Route, until: float) -> None:
-        """Note a route that was cut; conversations of a pair's, whichever they were, are known until a time."""
-        self.remember(route)
-        self._cut.remember(route, until)
-
     def knows(self, key: bytes) -> bool:
         """Tell whether a conversation has a route, or had one that has idled out or was cut."""
-        return self._routes.find(key) is not None or key in self._recent or self._cut.knows(key[:_PAIR], self.now)
+        return self._routes.find(key) is not None or key in self._recent
 
     def entry(self, key: bytes) -> int | None:
         """Name the datapath by which a connection came in from the outside; None if that is not known."""

@@ -1,7 +1,7 @@
 """Conversations whose routes have idled out: a protocol without flags does not tell an answer from a question.
 
-Either side of one that is known may speak again; of one that is not, only who may open it. Of a pair's route nobody
-knows which conversations it carried, so that for a while after it was cut all of that pair are known.
+Either side of one that is known may speak again; of one that is not, only who may open it. Nobody knows which
+conversations a pair's route carried.
 """
 
 from __future__ import annotations
@@ -38,25 +38,3 @@ class Recent:
     def __contains__(self, key: bytes) -> bool:
         """Tell whether a connection is remembered."""
         return key in self._keys
-
-
-class RecentPairs:
-    """Pairs of addresses, in either order, whose routes were cut, each until a time."""
-
-    def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
-        self._until: OrderedDict[bytes, float] = OrderedDict()
-
-    def remember(self, route: Route, until: float) -> None:
-        """Note a route that was cut, if it was a pair's."""
-        if route.connection is not None:
-            return
-        for key in route.both_keys():
-            self._until[key] = until
-            self._until.move_to_end(key)
-        while len(self._until) > 2 * self._kept:
-            self._until.popitem(last=False)
-
-    def knows(self, pair: bytes, now: float) -> bool:
-        """Tell whether a pair's route was cut a while ago."""
-        return self._until.get(pair, now) > now

@@ -103,8 +103,6 @@ class RouterSettings:
     """ICMP messages at once: a traceroute of 30 hops sends 90 probes."""
     grace: float = 1.0
     """Seconds after an installation in which punts of the same route are only passed on, not installed again."""
-    resume: float = 2.0
-    """Seconds after a pair's route was cut in which UDP between its ends counts as begun before."""
     hold: float = 0.05
     """Seconds for which a packet is held back whose connection came in by another host before. After a change of flows
     Open vSwitch forwards by what it has cached until it has looked through that, and the answer would go astray."""
@@ -160,7 +158,6 @@ class Router:
         shared = punt.in_port == self.view.switches[dpid].uplink or punt.in_port == PortNo.LOCAL
         if not (self._uplink_punts if shared else self._punts).take(port, now):
             return Answer(None, None, None, self._mute(port, now, shared=shared))
-        self._memory.now = now
         verdict = decide(self.view, dpid, punt, self._memory)
         outcome = verdict.outcome
         if outcome is Outcome.FORWARD or outcome is Outcome.RESTORE:
@@ -191,13 +188,13 @@ class Router:
         if route is not None and route.connection is not None and not route.joins(source.dpid, destination.dpid):
             if self._comes_late(route, verdict, now):
                 return Answer(verdict.outcome, verdict, None, [(destination.dpid, emit)])
-            replaced, writes = self.revoke([route], now)  # the same connection comes in by another host now
+            replaced, writes = self.revoke([route])  # the same connection comes in by another host now
             route = None
         if route is None:
             route = opened = self.routes.open(source, destination, judgement, now, verdict.connection)
             self.limit(route)
             if route.connection is not None and route.elsewhere and (pair := self.routes.find(route.pair)) is not None:
-                pairs, forgets = self.revoke([pair], now)  # by it this client could come to the own host unnoticed
+                pairs, forgets = self.revoke([pair])  # by it this client could come to the own host unnoticed
                 replaced += pairs
                 writes += forgets
         elif route.alive == FORTH | BACK and (
@@ -388,14 +385,14 @@ class Router:
             self._memory.remember(route)
         return route
 
-    def revoke(self, routes: Iterable[Route], now: float) -> tuple[list[Route], list[Write]]:
+    def revoke(self, routes: Iterable[Route]) -> tuple[list[Route], list[Write]]:
         """End routes now: take them out of the table, and build what deletes their flows at both ends.
 
         Conversations that went by them are known from before, so that answers go on where the conversation still may.
         """
         taken = self.routes.take(routes)
         for route in taken:
-            self._memory.remember_cut(route, now + self.settings.resume)
+            self._memory.remember(route)
         return taken, [(dpid, forget(route)) for route in taken for dpid in route.dpids()]
 
     def believe(self, route: Route, dpid: int, uplink_mac: bytes) -> None:
