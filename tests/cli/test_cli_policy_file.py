@@ -81,3 +81,10 @@ def test_difference() -> None:
         "+ group b: no network",
     ]
     assert difference(old, old) == []
+
+
+@pytest.mark.parametrize("until", ["2030-01-01T00:00:00Z", "2030-01-01T01:00:00+01:00"])
+def test_same_time(until: str) -> None:
+    """A time is the same as the one that the controller has, however it is written."""
+    rules = [{"id": "x", "action": "deny", "until": text} for text in ("2030-01-01T00:00:00.000Z", until)]
+    assert difference(*(PolicyFile({}, [rule]) for rule in rules)) == []

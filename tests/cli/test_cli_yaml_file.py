@@ -23,6 +23,7 @@ def file(text: str | bytes) -> io.TextIOWrapper:
         ("", None, []),
         ("rules:\n- {a: 1}\n\n- b: 2\n  c: 3\n", {"rules": [{"a": 1}, {"b": 2, "c": 3}]}, [2, 4]),
         ("rules: 5", {"rules": 5}, []),
+        ("- 2030-01-01T00:00:00Z\n- 2030-01-01\n- 5", ["2030-01-01T00:00:00Z", "2030-01-01", 5], []),
         ("- rules", ["rules"], []),
         ("word", "word", []),
     ],

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple, TextIO
 
-from daoli.cli.rules import FIELDS, brief, content_id, rule_text
+from daoli.cli.rules import FIELDS, brief, content_id, moment_text, rule_text
 from daoli.cli.session import Failure
 from daoli.cli.yaml_file import read
 
@@ -96,5 +97,13 @@ def _rule_lines(policy: PolicyFile) -> dict[str, str]:
     lines = {}
     for rule in policy.rules:
         comment = f"  # {rule['comment']}" if rule.get("comment") else ""
-        lines[f"rule {rule['id']}"] = f"rule {rule['id']}: {rule_text(rule)}{comment}"
+        lines[f"rule {rule['id']}"] = f"rule {rule['id']}: {rule_text(_timed(rule))}{comment}"
     return lines
+
+
+def _timed(rule: Rule) -> Rule:
+    """Have a rule's time as the API writes it, that the same time is the same text."""
+    try:
+        return rule | {"until": moment_text(datetime.fromisoformat(str(rule["until"])))}
+    except (KeyError, ValueError):  # it has none, or one that the controller refuses
+        return rule

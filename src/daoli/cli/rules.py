@@ -69,7 +69,12 @@ def parse_until(text: str, now: datetime | None = None) -> str:
             ) from error
         if moment.tzinfo is None:
             raise ValueError(f"{text!r} lacks its zone: Z, or +01:00")
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment_text(moment, "seconds")
+
+
+def moment_text(moment: datetime, precision: str = "milliseconds") -> str:
+    """Write a time as RFC 3339 has it; the API does so in milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def brief(rule: Mapping[str, Any]) -> dict[str, Any]:

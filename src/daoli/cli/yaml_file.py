@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from daoli.cli.session import Failure
+
+_TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
 
 def read(file: TextIO) -> tuple[Any, list[int]]:
@@ -12,11 +14,17 @@ def read(file: TextIO) -> tuple[Any, list[int]]:
     import yaml  # noqa: PLC0415 - most commands do not need it
 
     try:
-        text = file.read()
-        root = yaml.compose(text, yaml.SafeLoader)
+        loader = yaml.SafeLoader(file.read())
+        # Times stay as they are written: the controller takes them as text, and says what is wrong with one.
+        loader.yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in found if tag != _TIMESTAMP]
+            for first, found in loader.yaml_implicit_resolvers.items()
+        }
+        root = loader.get_single_node()
         if twice := _twice(root):
             raise Failure(f"{file.name}, line {_line(twice)}: {twice.value} stands twice in the same place")
-        return yaml.safe_load(text), [_line(rule) for rule in _rules(root)]
+        content = None if root is None else loader.construct_document(root)
+        return content, [_line(rule) for rule in _rules(root)]
     except yaml.YAMLError as error:
         raise Failure(f"{file.name} is not YAML: {' '.join(str(error).split())}") from error
     except UnicodeDecodeError as error:
