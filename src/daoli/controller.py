@@ -27,6 +27,7 @@ from daoli.hosts.fabric import Fabric
 from daoli.hosts.inventory import Inventory
 from daoli.hosts.ledger import KEPT, WAITING, Ledger
 from daoli.hosts.ledger_file import LedgerFile
+from daoli.hosts.ledger_past import recall
 from daoli.hosts.moves import Moves
 from daoli.hosts.watching import Watching
 from daoli.logs import configure_logging
@@ -61,7 +62,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             idle_timeout=settings.idle_timeout, punt_rate=settings.punt_rate, punt_burst=settings.punt_burst
         )
         router = Router(view, router_settings, first_route_id=secrets.randbits(32))
-        ledger = open_ledger(settings, stack)
+        ledger = await open_ledger(settings, stack)
         fabric = Fabric(view, router, events, loop.time, ledger)
         stack.push_async_callback(fabric.close)
         inventory.subscribe(fabric.changed)
@@ -110,15 +111,19 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                     task.cancel()
 
 
-def open_ledger(settings: Settings, stack: AsyncExitStack) -> Ledger:
-    """Make the ledger, and begin to write its file if there is to be one; `SettingError` if that cannot be."""
+async def open_ledger(settings: Settings, stack: AsyncExitStack) -> Ledger:
+    """Make the ledger with what its file has, and begin to write that, if there is one; `SettingError` if it cannot."""
     file = settings.ledger_file()
     ledger = Ledger(kept=0 if settings.ledger == "none" else KEPT, waiting=WAITING if file else 0)
     if file is not None:
         try:
+            past = await asyncio.to_thread(recall, file, settings.ledger_files, KEPT)
             writer = LedgerFile(ledger, file, settings.ledger_size << 20, settings.ledger_files)
         except OSError as error:
             raise SettingError(f"ledger: {file}: {error.strerror}") from error
+        ledger.recall(past.notes, past.damaged)
+        if past.damaged:
+            log.warning("ledger_damaged", file=str(file), lines=past.damaged, read=len(past.notes))
         writer.start()
         stack.push_async_callback(writer.close)
     return ledger

@@ -46,8 +46,8 @@ class Settings:
     ledger: str = setting(
         "memory",
         "FILE",
-        "where routes opened, refused and closed are noted in lines of JSON; the word memory keeps the last 10000, "
-        "none nothing",
+        "where routes opened, refused and closed are noted in lines of JSON, the last 10000 of which are read at the "
+        "start; the word memory keeps so many in memory only, none nothing",
     )
     ledger_size: int = setting(
         0, "MEBIBYTES", "at this size the ledger's file is closed, and a new one begun; 0: never"

@@ -25,7 +25,7 @@ def ledger(api: Api) -> Ledger:
 
 async def test_empty(api: Api) -> None:
     """Where nothing is kept there is nothing."""
-    assert (await api.ask("GET", "/ledger")).body == {"entries": [], "begins": None, "dropped": 0}
+    assert (await api.ask("GET", "/ledger")).body == {"entries": [], "begins": None, "whole": True, "dropped": 0}
 
 
 async def test_entries(api: Api, ledger: Ledger) -> None:
@@ -41,6 +41,13 @@ async def test_entries(api: Api, ledger: Ledger) -> None:
         assert len((await api.ask("GET", f"/ledger?{query}")).body["entries"]) == count, query
     for query, count in (("source=web", 2), ("destination=web", 1), ("limit=1", 1), ("since=1970-01-01T00:00:00Z", 3)):
         assert len((await api.ask("GET", f"/ledger?{query}")).body["entries"]) == count, query
+
+
+async def test_whole(api: Api, ledger: Ledger) -> None:
+    """It is told whether memory reaches back to what was asked for."""
+    ledger.add(refused(time.time() - 600))
+    for query, whole in (("", True), ("?since=9m", True), ("?since=11m", False)):
+        assert (await api.ask("GET", f"/ledger{query}")).body["whole"] is whole, query
 
 
 @pytest.mark.parametrize(

@@ -53,5 +53,14 @@ async def test_replay(populated: Api) -> None:
     Ledger.__init__(ledger)
     ledger.add(refused(1.0))
     answer = await populated.ask("POST", "/policy/replay", POLICY | {"since": "1970-01-01T00:00:00Z"})
-    assert answer.body == {"conversations": [], "judged": 0, "left_out": 1}
+    begins = {"begins": "1970-01-01T00:00:01.000Z", "whole": False}
+    assert answer.body == {"conversations": [], "judged": 0, "left_out": 1, **begins}
     assert (await populated.ask("POST", "/policy/replay", {"since": "soon"})).field == "since"
+
+
+async def test_replay_unknown(populated: Api) -> None:
+    """What names nothing is refused with its field as where it is put, unless that is wanted."""
+    policy = {"rules": [{"action": "deny", "source": {"endpoint": "nobody"}}]}
+    answer = await populated.ask("POST", "/policy/replay", policy)
+    assert (answer.status, answer.field) == (422, "rules[0].source.endpoint")
+    assert (await populated.ask("POST", "/policy/replay?allow_unknown=true", policy)).status == 200

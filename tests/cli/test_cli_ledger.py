@@ -32,6 +32,22 @@ def test_ledger(api: FakeApi, run: Run) -> None:
     assert api.asked[0].path == "/ledger?since=10m&source=web&limit=5&denied=true"
 
 
+@pytest.mark.parametrize(
+    ("begins", "noted"),
+    [
+        (
+            "2030-01-01T00:00:00.000Z",
+            "nothing older than 2030-01-01T00:00:00.000Z is here; the controller's --ledger FILE",
+        ),
+        (None, "the controller keeps no ledger in memory: it was started with --ledger none"),
+    ],
+)
+def test_not_whole(begins: str | None, noted: str, api: FakeApi, run: Run) -> None:
+    """Where what was asked for goes back further than the controller's memory, that is noted."""
+    api.says("GET", "/ledger", {"entries": [], "begins": begins, "whole": False, "dropped": 0})
+    assert run("ledger", "--since", "1h").err.startswith(noted)
+
+
 def test_wide(api: FakeApi, run: Run) -> None:
     """All columns have the reason."""
     api.says("GET", "/ledger", {"entries": [REFUSED], "begins": None, "dropped": 0})

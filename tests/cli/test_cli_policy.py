@@ -112,3 +112,38 @@ def test_replay_without_difference(api: FakeApi, run: Run, file: str) -> None:
     api.answers.clear()
     api.refuses("POST", "/policy/replay", 422, "no")
     assert run("policy", "replay", file).code == 2
+
+
+@pytest.mark.parametrize("words", [("apply", "--dry-run", "-f"), ("policy", "replay")], ids=["apply", "replay"])
+def test_wrong_file(words: tuple[str, ...], run: Run, tmp_path: Path) -> None:
+    """A file that is no policy is 2 as a refusal is, where 1 is a difference."""
+    path = tmp_path / "wrong.yaml"
+    path.write_text("rules: [{id: x, action: deny, surce: {}}]")
+    said = run(*words, str(path))
+    assert said.code == 2
+    assert f"{path}, line 1: a rule has no field surce" in said.err
+
+
+def test_no_token(api: FakeApi, run: Run, file: str) -> None:
+    """Not to be let in is no difference."""
+    api.refuses("GET", "/policy", 401, "the token is wrong")
+    assert run("apply", "-f", file, "--dry-run").code == 2
+    assert run("apply", "-f", file).code == 1
+
+
+def test_unquoted_time(there: FakeApi, run: Run, tmp_path: Path) -> None:
+    """A time without quotes, which is a type of its own in YAML, comes to the controller as it is written."""
+    path = tmp_path / "p.yaml"
+    path.write_text("rules:\n- {id: z, action: deny, until: 2030-01-01T00:00:00Z}\n")
+    there.says("PUT", "/policy", CUT)
+    assert run("apply", "-f", str(path)).code == 0
+    assert there.asked[-1].body["rules"][0]["until"] == "2030-01-01T00:00:00Z"
+
+
+def test_replay_reaches(api: FakeApi, run: Run, file: str) -> None:
+    """Where the ledger does not go back so far, that is noted."""
+    reach = {"begins": "2030-01-01T00:00:00.000Z", "whole": False}
+    api.says("POST", "/policy/replay", {"conversations": [], "judged": 0, "left_out": 0, **reach})
+    said = run("policy", "replay", file, "--since", "1d", "--allow-unknown")
+    assert said.err.startswith("nothing older than 2030-01-01T00:00:00.000Z is here")
+    assert api.asked[-1].path == "/policy/replay?allow_unknown=true"

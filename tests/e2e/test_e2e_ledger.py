@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.rig import PATIENCE, Rig, ping, reaches, running
 
 from daoli.lab import Endpoint, wait_until
+from daoli.lab.session import Controller
 
 pytestmark = pytest.mark.e2e
 
@@ -64,7 +65,7 @@ def test_refused(rig: Rig) -> None:
 
 
 def test_file(labs: Path) -> None:
-    """The file has all of it, also what was noted last."""
+    """The file has all of it, also what was noted last; the next controller has it in memory from its start."""
     file = labs / "ledger.jsonl"
     with running("--ledger", str(file), state_dir=labs) as rig:
         one, other = rig.lab.endpoint("h1/c1"), rig.lab.endpoint("h2/c1")
@@ -72,6 +73,10 @@ def test_file(labs: Path) -> None:
         rig.delete(f"/endpoints/{other.id}")
         noted = rig.get("/ledger")["entries"]
         rig.controller.stop()
+        with Controller(rig.lab, "--ledger", str(file)) as again:
+            recalled = again.get("/ledger?since=1d").body
     lines = [json.loads(text) for text in file.read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["route.opened", "route.closed"]
     assert lines[: len(noted)] == [{name: v for name, v in entry.items() if v is not None} for entry in noted]
+    assert [{name: v for name, v in entry.items() if v is not None} for entry in recalled["entries"]] == lines
+    assert (recalled["begins"], recalled["whole"]) == (lines[0]["time"], False)

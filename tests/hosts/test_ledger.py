@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.hosts.test_facts import RULE, A, B
 
-from daoli.hosts.facts import Closed, Note, Refused
+from daoli.hosts.facts import Closed, Note, Recalled, Refused
 from daoli.hosts.ledger import Ledger, Wanted
 from daoli.routing.routes import Route
 from daoli.routing.verdict import Outcome, Verdict
@@ -46,6 +46,29 @@ async def test_read(wanted: Wanted, found: list[str]) -> None:
     assert ledger.begins == 2.0
 
 
+async def test_recalled() -> None:
+    """What was noted before the start is read before the rest, and pushed out first; it is not counted as noted now."""
+    ledger = Ledger(kept=3, clock=lambda: 9.0)
+    ledger.recall([Recalled(note.time, note.entry()) for note in (refused(1), refused(2))], damaged=4)
+    assert (ledger.begins, ledger.counters["ledger_damaged_total"]) == (1.0, 4)
+    for at in (10, 11):
+        ledger.add(refused(at))
+    assert await times(ledger, Wanted()) == ["02", "10", "11"]
+    assert ledger.counters["ledger_entries_total{kind=packet.refused}"] == 2
+
+
+@pytest.mark.parametrize(
+    ("kept", "noted", "begins"), [(2, [], 9.0), (2, [10], 9.0), (2, [10, 11, 12], 11.0), (0, [10], None)]
+)
+def test_begins(kept: int, noted: list[int], begins: float | None) -> None:
+    """Memory has all since the start, or since its oldest note once it is full."""
+    ledger = Ledger(kept, clock=lambda: 9.0)
+    for at in noted:
+        ledger.add(refused(at))
+    assert ledger.begins == begins
+    assert [ledger.reaches(since) for since in (8.0, 12.0)] == [False, begins is not None]
+
+
 def test_counters() -> None:
     """What is noted is counted by its kind."""
     ledger = Ledger()
@@ -54,6 +77,7 @@ def test_counters() -> None:
         "ledger_entries_total{kind=route.opened}": 0,
         "ledger_entries_total{kind=packet.refused}": 1,
         "ledger_entries_total{kind=route.closed}": 0,
+        "ledger_damaged_total": 0,
         "ledger_dropped_total": 0,
         "ledger_written_total": 0,
     }
@@ -74,4 +98,3 @@ def test_what_waits_is_bounded() -> None:
 def test_on(kept: int, waiting: int, on: bool) -> None:
     """Without memory and file nothing need be noted."""
     assert Ledger(kept, waiting).on is on
-    assert Ledger(kept, waiting).begins is None

@@ -6,14 +6,14 @@ import re
 import time
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field
 from pydantic.functional_validators import AfterValidator
 
 from daoli.api.operation import Answer, Ask, Operation, Query, Reply
 from daoli.hosts.facts import Entry, moment
-from daoli.hosts.ledger import KEPT, Wanted
+from daoli.hosts.ledger import KEPT, Ledger, Wanted
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -45,7 +45,9 @@ class LedgerBody(BaseModel):
 
     entries: list[Entry]
     begins: str | None
-    """The time of the oldest entry in memory; what was before is in the ledger's file, if there is one."""
+    """Since when memory has all; what was before may be in the ledger's file. Null if nothing is kept in memory."""
+    whole: bool
+    """Whether memory reaches back to `since`, if that was given."""
     dropped: int
     """Entries that the file lacks, since it could not be written so fast, or not at all."""
 
@@ -63,6 +65,15 @@ class LedgerQuery(Query):
     limit: int = Field(default=1000, ge=1, le=KEPT)
 
 
+def reach_of(ledger: Ledger, since: str | None) -> dict[str, Any]:
+    """Tell since when the ledger's memory has all, and whether that is all that was asked for."""
+    begins = ledger.begins
+    return {
+        "begins": None if begins is None else moment(begins),
+        "whole": since is None or ledger.reaches(seconds_of(since)),
+    }
+
+
 async def read_ledger(ask: Ask[None, LedgerQuery]) -> Answer:
     """Show what became of conversations lately: routes opened, packets refused, routes closed with what went by."""
     query, ledger = ask.query, ask.services.ledger
@@ -73,11 +84,11 @@ async def read_ledger(ask: Ask[None, LedgerQuery]) -> Answer:
         destination=query.destination,
         limit=query.limit,
     )
-    begins = ledger.begins
+    reach = reach_of(ledger, query.since)
     return Answer(
         LedgerBody.model_construct(
             entries=await ledger.read(wanted),
-            begins=None if begins is None else moment(begins),
+            **reach,
             dropped=ledger.dropped,
         )
     )

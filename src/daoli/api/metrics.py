@@ -27,6 +27,7 @@ HELP: Final = {
     "hosts_settled": "Registered hosts whose flow table has been checked since they connected.",
     "hosts_connected": "Registered hosts whose datapath is connected.",
     "inventory_revision": "Revision of the store that the inventory is at.",
+    "ledger_damaged_total": "Lines of the ledger's file that could not be read at the start.",
     "ledger_dropped_total": "Notes of conversations that the ledger's file lacks: it could not be written so fast.",
     "ledger_entries_total": "Conversations noted, by what became of them.",
     "ledger_written_total": "Lines in the ledger's file.",

@@ -8,12 +8,12 @@ from http import HTTPStatus
 from pydantic import BaseModel, ConfigDict
 
 from daoli.api.cut import Cut, WriteQuery, change
-from daoli.api.ledger import Since, seconds_of
+from daoli.api.ledger import Since, reach_of, seconds_of
 from daoli.api.operation import Answer, Ask, Operation, Query, Reply
 from daoli.api.rules import ID_BYTES
 from daoli.hosts.ledger import KEPT, Wanted
 from daoli.hosts.rule import GroupSpec, RuleRequest, RuleSpec
-from daoli.hosts.whole import Changed, Whole, plan_whole, replay
+from daoli.hosts.whole import Changed, Whole, check_known, plan_whole, replay
 
 
 class PolicyBody(BaseModel):
@@ -43,6 +43,13 @@ class ReplayRequest(PolicyRequest):
     """RFC 3339, or how long ago: ``90s``, ``10m``, ``2h``, ``1d``."""
 
 
+class ReplayQuery(Query):
+    """How a policy is tried."""
+
+    allow_unknown: bool = False
+    """Whether it may name what there is not."""
+
+
 class ReplayBody(BaseModel):
     """Conversations that would be judged otherwise."""
 
@@ -51,6 +58,10 @@ class ReplayBody(BaseModel):
     """How many conversations were judged anew."""
     left_out: int
     """How many could not be, since one of their ends is no more."""
+    begins: str | None
+    """As of ``GET /ledger``: since when the ledger's memory has all."""
+    whole: bool
+    """Whether it reaches back to `since`, if that was given."""
 
 
 async def show_policy(ask: Ask[None, Query]) -> Answer:
@@ -72,14 +83,20 @@ async def put_policy(ask: Ask[PolicyRequest, WriteQuery]) -> Answer:
     return Answer(Cut.model_construct(**cut))
 
 
-async def replay_policy(ask: Ask[ReplayRequest, Query]) -> Answer:
+async def replay_policy(ask: Ask[ReplayRequest, ReplayQuery]) -> Answer:
     """List the conversations in the ledger that these groups and rules would judge otherwise; nothing is changed."""
     since = 0.0 if ask.body.since is None else seconds_of(ask.body.since)
-    entries = await ask.services.ledger.read(Wanted(since=since, limit=KEPT))
-    view = ask.services.inventory.view
-    found = replay(view, ask.body.whole().policy(view.networks), entries)
+    inventory, ledger = ask.services.inventory, ask.services.ledger
+    whole, view = ask.body.whole(), inventory.view
+    if not ask.query.allow_unknown:
+        check_known(inventory.mirror, whole)
+    reach = reach_of(ledger, ask.body.since)
+    entries = await ledger.read(Wanted(since=since, limit=KEPT))
+    found = replay(view, whole.policy(view.networks), entries)
     return Answer(
-        ReplayBody.model_construct(conversations=found.conversations, judged=found.judged, left_out=found.left_out)
+        ReplayBody.model_construct(
+            conversations=found.conversations, judged=found.judged, left_out=found.left_out, **reach
+        )
     )
 
 
@@ -104,6 +121,7 @@ OPERATIONS = (
         path="/policy/replay",
         handler=replay_policy,
         body=ReplayRequest,
+        query=ReplayQuery,
         replies={HTTPStatus.OK: Reply("What would be judged otherwise", ReplayBody)},
         problems=(HTTPStatus.UNPROCESSABLE_ENTITY,),
     ),

@@ -72,17 +72,31 @@ LEDGER = Listing(itemgetter("entries"), COLUMNS, "The ledger has nothing of this
 def ledger(session: Session, /, *, denied: bool, **query: Any) -> None:
     """Show what became of conversations lately, the newest last.
 
-    Routes opened, packets refused, and routes closed with what went by. The controller has the last 10000 in memory;
-    what is older is in its --ledger FILE, if it has one. --follow, or --watch, goes on with what comes; with -o json an
-    entry a line.
+    Routes opened, packets refused, and routes closed with what went by. The controller has the last 10000 in memory,
+    after a restart too if it has a --ledger FILE; what is older is in that file only. One container that scans ports
+    can push all else out of memory in less than a minute. --follow, or --watch, goes on with what comes; with -o json
+    an entry a line.
     """
     asked = {**query, "denied": "true" if denied else None}
     if session.watching:
         _follow(session, asked)
     body = session.client.get("/ledger", asked)
     session.show(LEDGER, lambda: body)
+    note_reach(session, body)
     if session.for_people and body["dropped"]:
         session.note(f"the ledger's file lacks {body['dropped']} entries, which could not be written")
+
+
+def note_reach(session: Session, body: dict[str, Any]) -> None:
+    """Say where what was asked for goes back further than what the controller has; one of old does not tell."""
+    if body.get("whole", True):
+        return
+    if body["begins"] is None:
+        session.note("the controller keeps no ledger in memory: it was started with --ledger none")
+        return
+    session.note(
+        f"nothing older than {body['begins']} is here; the controller's --ledger FILE, if it has one, may have it"
+    )
 
 
 def _follow(session: Session, asked: dict[str, Any]) -> Never:

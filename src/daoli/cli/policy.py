@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, TextIO
 
 import click
 
 from daoli.cli.client import Refused
 from daoli.cli.complaints import complain, explained
+from daoli.cli.ledger import note_reach
 from daoli.cli.output import Format, as_yaml, count, plain
 from daoli.cli.policy_file import PolicyFile, difference, exported, load
 from daoli.cli.route import end_text
 from daoli.cli.rule import asked, cuts
-from daoli.cli.session import Done, Session
+from daoli.cli.session import Failure, Session
 from daoli.cli.verbs import Noun, Verb, pass_session
 
 SAME: Final = 0
@@ -38,31 +40,46 @@ def apply(session: Session, file: TextIO, *, dry_run: bool, allow_unknown: bool)
     """Have the groups and rules of a file, and no others, in one step.
 
     Rules are told apart by their ids; one without an id gets one that is made of what it says. The exit code of
-    --dry-run is that of diff: 0 if nothing would change, 1 if something would, 2 if the policy is refused.
+    --dry-run is that of diff: 0 if nothing would change, 1 if something would, 2 if the file or the policy is refused.
     """
+    if dry_run:
+        return _as_diff(lambda: _apply(session, file, allow_unknown=allow_unknown, dry_run=True))
+    _apply(session, file, allow_unknown=allow_unknown, dry_run=False)
+    return SAME
+
+
+def _apply(session: Session, file: TextIO, *, allow_unknown: bool, dry_run: bool) -> int:
     wanted = load(file)
     there = _present(session)
-    path = "/policy" + asked(allow_unknown=allow_unknown, dry_run=dry_run)
-    try:
-        body = session.client.request("PUT", path, wanted.body()).body
-    except Refused as refusal:
-        _complain(refusal, wanted, file.name)
-        if not dry_run:
-            raise Done from refusal
-        return TROUBLE
+    query = asked(allow_unknown=allow_unknown, dry_run=dry_run)
+    body = _sent(session, "PUT", "/policy" + query, wanted, wanted.body(), file.name)
     lines = difference(there, wanted)
     if not lines:
         session.result(body, "same", "nothing changes" if dry_run else "nothing has changed")
         return SAME
     session.result(body, "different", *lines, *cuts(body, dry_run=dry_run, client=session.client))
-    return DIFFERENT if dry_run else SAME
+    return DIFFERENT
 
 
-def _complain(refusal: Refused, wanted: PolicyFile, name: str) -> None:
-    """Say a refusal, and where in the file the fields at fault stand."""
-    fields = [str(error.get("field")) for error in refusal.errors]
-    places = [f"{field}: {name}, {place}" for field in fields if (place := wanted.place(field))]
-    complain("\n".join([explained(refusal), *places]))
+def _as_diff(work: Callable[[], int]) -> int:
+    """Do something whose exit code is that of diff: what is refused or fails is not a difference."""
+    try:
+        return work()
+    except Refused as refusal:
+        complain(explained(refusal))
+    except Failure as failure:
+        complain(str(failure))
+    return TROUBLE
+
+
+def _sent(session: Session, method: str, path: str, wanted: PolicyFile, body: dict[str, Any], name: str) -> Any:
+    """Send a policy; Failure says a refusal, and where in the file the fields at fault stand."""
+    try:
+        return session.client.request(method, path, body).body
+    except Refused as refusal:
+        fields = [str(error.get("field")) for error in refusal.errors]
+        places = [f"{field}: {name}, {place}" for field in fields if (place := wanted.place(field))]
+        raise Failure("\n".join([explained(refusal), *places])) from refusal
 
 
 def _present(session: Session) -> PolicyFile:
@@ -91,19 +108,22 @@ def export(session: Session) -> None:
 )
 @click.argument("file", type=POLICY_FILE)
 @click.option("--since", metavar="TIME", help="RFC 3339, or how long ago: 90s, 10m, 2h, 1d.  [default: all there is]")
+@click.option("--allow-unknown", is_flag=True, help="It may name what there is not yet.")
 @pass_session
-def replay(session: Session, file: TextIO, since: str | None) -> int:
+def replay(session: Session, file: TextIO, since: str | None, *, allow_unknown: bool) -> int:
     """List the conversations in the ledger whose verdict would be another by this policy; nothing is changed.
 
-    The exit code is that of diff: 0 if none would be, 1 if some would, 2 if the policy is refused.
+    The exit code is that of diff: 0 if none would be, 1 if some would, 2 if the file or the policy is refused.
     """
+    return _as_diff(lambda: _replay(session, file, since, allow_unknown=allow_unknown))
+
+
+def _replay(session: Session, file: TextIO, since: str | None, *, allow_unknown: bool) -> int:
     wanted = load(file)
-    try:
-        asked_for = wanted.body() | ({"since": since} if since else {})
-        body = session.client.request("POST", "/policy/replay", asked_for).body
-    except Refused as refusal:
-        _complain(refusal, wanted, file.name)
-        return TROUBLE
+    asked_for = wanted.body() | ({"since": since} if since else {})
+    path = "/policy/replay" + asked(allow_unknown=allow_unknown)
+    body = _sent(session, "POST", path, wanted, asked_for, file.name)
+    note_reach(session, body)
     changed = body["conversations"]
     of = f"of {count(body['judged'], 'conversation')}"
     if body["left_out"]:

@@ -153,6 +153,17 @@ class Refused(NamedTuple):
         )
 
 
+class Recalled(NamedTuple):
+    """What an earlier controller noted, as the ledger's file has it."""
+
+    time: float
+    told: Entry
+
+    def entry(self) -> Entry:
+        """Give it as it was put into words."""
+        return self.told
+
+
 Note = Opened | Closed | Refused
 KINDS: Final[dict[type[Note], str]] = {Opened: OPENED, Refused: REFUSED, Closed: CLOSED}
 """The events' names."""

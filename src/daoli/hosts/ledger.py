@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from daoli.hosts.facts import KINDS, REFUSED, Entry, Note
+from daoli.hosts.facts import KINDS, REFUSED, Entry, Note, Recalled
 
 KEPT: Final = 10_000
 """Notes in memory; one takes about a kilobyte with what it refers to."""
@@ -54,16 +54,19 @@ class Ledger:
         """`waiting` is how many notes may wait for a file; 0 if there is none."""
         self.clock = clock
         """Seconds since 1970."""
+        self._start = clock()
         self.on = bool(kept or waiting)
         self.dropped = 0
         """Notes that the file will not have."""
+        self.damaged = 0
+        """Lines of the file that could not be read at the start."""
         self.written = 0
         self.problem: str | None = None
         """Why the file cannot be written now."""
         self.news = asyncio.Event()
         """Set when notes wait for the file."""
         self._limit = waiting
-        self._kept: deque[Note] = deque(maxlen=kept)
+        self._kept: deque[Note | Recalled] = deque(maxlen=kept)
         self._waiting: deque[Note] = deque()
         self._noted = dict.fromkeys(KINDS, 0)
 
@@ -78,6 +81,11 @@ class Ledger:
                     self.news.set()
             else:
                 self.dropped += 1
+
+    def recall(self, notes: Iterable[Recalled], damaged: int) -> None:
+        """Have what was noted before the start, the oldest first; `damaged` is how many of it could not be read."""
+        self._kept.extend(notes)
+        self.damaged = damaged
 
     def take(self) -> list[Note]:
         """Give what waits for the file, a millisecond's work of it at most."""
@@ -97,7 +105,7 @@ class Ledger:
                 found.append(entry)
         return found[::-1]
 
-    async def _newest_first(self) -> AsyncIterator[Note]:
+    async def _newest_first(self) -> AsyncIterator[Note | Recalled]:
         for n, note in enumerate(reversed(list(self._kept)), 1):
             yield note
             if not n % _AT_ONCE:
@@ -105,11 +113,24 @@ class Ledger:
 
     @property
     def begins(self) -> float | None:
-        """The time of the oldest note in memory."""
-        return self._kept[0].time if self._kept else None
+        """The time since when all that was noted is in memory, the file's end included; None if nothing is kept."""
+        kept = self._kept
+        if not kept.maxlen:
+            return None
+        oldest = kept[0].time if kept else self._start
+        return oldest if len(kept) == kept.maxlen else min(oldest, self._start)
+
+    def reaches(self, since: float) -> bool:
+        """Tell whether memory reaches back to a time, in seconds since 1970."""
+        return self.begins is not None and self.begins <= since
 
     @property
     def counters(self) -> Mapping[str, int]:
         """What was counted since the start, named as metrics are."""
         noted = {f"ledger_entries_total{{kind={KINDS[of]}}}": number for of, number in self._noted.items()}
-        return {**noted, "ledger_dropped_total": self.dropped, "ledger_written_total": self.written}
+        return {
+            **noted,
+            "ledger_damaged_total": self.damaged,
+            "ledger_dropped_total": self.dropped,
+            "ledger_written_total": self.written,
+        }

@@ -44,15 +44,21 @@ def plan_whole(mirror: Mirror, wanted: Whole, *, allow_unknown: bool) -> Plan:
     for spec, where in [*places, *((rule, f"rules[{n}]") for n, rule in enumerate(wanted.rules))]:
         if news.setdefault(key_of(spec), spec) is not spec:
             raise Invalid(f"this is there twice: {key_of(spec)}", where)
-    olds: dict[str, Record] = {key_of(group): group for group in mirror.groups.values()}
-    olds |= {key_of(rule): rule for rule in mirror.rules.values()}
+    olds = _present(mirror)
     if not allow_unknown:
-        _check(mirror, wanted, olds)
+        check_known(mirror, wanted)
     changes: dict[str, Record | None] = {key: spec for key, spec in news.items() if olds.get(key) != spec}
     return Plan({**dict.fromkeys(olds.keys() - news.keys()), **changes})
 
 
-def _check(mirror: Mirror, wanted: Whole, olds: Mapping[str, Record]) -> None:
+def _present(mirror: Mirror) -> dict[str, Record]:
+    specs: list[Record] = [*mirror.groups.values(), *mirror.rules.values()]
+    return {key_of(spec): spec for spec in specs}
+
+
+def check_known(mirror: Mirror, wanted: Whole) -> None:
+    """Refuse, by Invalid, what is new and names what there is not."""
+    olds = _present(mirror)
     networks, groups = mirror.view.networks, {group.name for group in wanted.groups}
     for index, group in enumerate(wanted.groups):
         for place, network in enumerate(group.networks):
