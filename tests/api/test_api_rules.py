@@ -80,3 +80,15 @@ async def test_dry_run(populated: Api) -> None:
     assert len((await populated.ask("DELETE", "/rules/mine?dry_run=true")).body["cut"]) == 1
     assert (await populated.ask("GET", "/rules/mine")).status == 200
     assert populated.fabric.tried == [{"rules/mine"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field"),
+    [("POST", "/rules", "until"), ("PUT", "/rules/r1", "until"), ("PUT", "/policy", "rules[0].until")],
+)
+async def test_over_already(populated: Api, method: str, path: str, field: str) -> None:
+    """A rule whose time is over would be gone at once: it is refused, and the field named."""
+    rule = {"id": "r1", "action": "deny", "until": "2020-01-01T00:00:00Z"}
+    answer = await populated.ask(method, path, {"rules": [rule]} if path == "/policy" else rule)
+    assert (answer.status, answer.field) == (422, field)
+    assert (await populated.ask("GET", "/rules")).body == {"rules": []}

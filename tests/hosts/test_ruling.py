@@ -11,6 +11,7 @@ from daoli.hosts.errors import Clash, Invalid, NotFound
 from daoli.hosts.mirror import Mirror
 from daoli.hosts.rule import GroupSpec, RuleRequest, RuleSpec, SelectorSpec
 from daoli.hosts.ruling import (
+    check_until,
     find_group,
     find_rule,
     matches,
@@ -120,3 +121,13 @@ def test_tried(mirror: Mirror) -> None:
         assert {each.id for each in concern.rules} == {"a", "b"}
         assert concern.networks == {"n1", "x"}
     assert (policy.rules, policy.groups) == before
+
+
+def test_until() -> None:
+    """A rule ends later than now, or not at all."""
+    ends = rule(until="1970-01-01T00:00:10Z")
+    for made, now in ((ends, 9.0), (rule(), 99.0)):
+        check_until(made, now)
+    with pytest.raises(Invalid, match="is over already") as caught:
+        check_until(ends, 10.0, "rules[0].until")
+    assert caught.value.field == "rules[0].until"

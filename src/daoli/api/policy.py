@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from http import HTTPStatus
 
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +14,7 @@ from daoli.api.operation import Answer, Ask, Operation, Query, Reply
 from daoli.api.rules import ID_BYTES
 from daoli.hosts.ledger import KEPT, Wanted
 from daoli.hosts.rule import GroupSpec, RuleRequest, RuleSpec
+from daoli.hosts.ruling import check_until
 from daoli.hosts.whole import Changed, Whole, check_known, plan_whole, replay
 
 
@@ -74,6 +76,8 @@ async def show_policy(ask: Ask[None, Query]) -> Answer:
 
 async def put_policy(ask: Ask[PolicyRequest, WriteQuery]) -> Answer:
     """Have these groups and rules and no others, in one step; routes that it forbids are cut before this answers."""
+    for index, rule in enumerate(ask.body.rules):
+        check_until(rule, time.time(), f"rules[{index}].until")
     whole = ask.body.whole()
     _, cut = await change(
         ask.services,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +14,7 @@ from daoli.api.operation import Answer, Ask, Operation, Query, Reply, with_path
 from daoli.api.services import Services
 from daoli.hosts.errors import Invalid
 from daoli.hosts.rule import RuleRequest, RuleSpec
-from daoli.hosts.ruling import find_rule, matches, plan_rule, plan_rule_removal
+from daoli.hosts.ruling import check_until, find_rule, matches, plan_rule, plan_rule_removal
 
 ID_BYTES = 6
 
@@ -58,6 +59,7 @@ async def show_rule(ask: Ask[None, Query]) -> Answer:
 
 async def make_rule(ask: Ask[RuleRequest, WriteQuery]) -> Answer:
     """Make a rule; routes that it forbids are cut before this answers."""
+    check_until(ask.body, time.time())
     rule = ask.body.called(secrets.token_hex(ID_BYTES))
     created, cut = await change(
         ask.services,
@@ -70,6 +72,7 @@ async def make_rule(ask: Ask[RuleRequest, WriteQuery]) -> Answer:
 
 async def put_rule(ask: Ask[RuleRequest, WriteQuery]) -> Answer:
     """Have a rule of this id say this, in one step; routes that it forbids are cut before this answers."""
+    check_until(ask.body, time.time())
     if ask.body.id not in (None, ask.path["id"]):
         raise Invalid(f"the path says {ask.path['id']}", "id")
     rule = with_path(RuleSpec, ask.body, id=ask.path["id"])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from daoli.hosts.errors import Clash, Invalid, NotFound
 from daoli.hosts.mirror import Mirror
 from daoli.hosts.plans import Plan
-from daoli.hosts.rule import GroupSpec, RuleSpec, SelectorSpec
+from daoli.hosts.rule import GroupSpec, RuleRequest, RuleSpec, SelectorSpec, moment
 from daoli.hosts.stored import Record, key_of
 from daoli.routing.policy import Policy
 from daoli.routing.rules import Group, Kind, Rule
@@ -40,6 +40,12 @@ def _unknown(mirror: Mirror, selector: SelectorSpec, side: str) -> Invalid | Non
         return None
     why = f"there is no {kind.value} {name}; ?allow_unknown=true makes the rule all the same"
     return Invalid(why, f"{side}.{kind.value}")
+
+
+def check_until(rule: RuleRequest, now: float, field: str = "until") -> None:
+    """Refuse, by Invalid, a rule whose time is over, in seconds since 1970: it would be gone as soon as it is made."""
+    if rule.until is not None and moment(rule.until) <= now:
+        raise Invalid(f"{rule.until} is over already, by the controller's clock: such a rule does nothing", field)
 
 
 def find_rule(mirror: Mirror, rule_id: str) -> RuleSpec:
