@@ -91,6 +91,7 @@ class FakeFabric:
             question.port,
             allowed=True,
             deliverable=True,
+            published=question.published,
             reason="same network",
             rule=None,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -47,7 +47,8 @@ async def test_explain_the_outside(populated: Api) -> None:
     (port,) = answer.body["published"]
     assert (port["port"], port["target_port"], port["host"]) == (8080, 80, None)
     shop = populated.inventory.endpoint("e8")
-    assert populated.fabric.explained == [Question(IPv4Address("198.51.100.7"), shop, "tcp", 80, "h1", why_not=True)]
+    (asked,) = populated.fabric.explained
+    assert replace(asked, published=()) == Question(IPv4Address("198.51.100.7"), shop, "tcp", 80, "h1", why_not=True)
     answer = await populated.ask("GET", "/explain?source=shop&destination=198.51.100.7")
     assert answer.body["published"] == []
 

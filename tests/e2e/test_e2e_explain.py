@@ -347,20 +347,44 @@ def test_names_resolve_as_said(docker_rig: DockerRig) -> None:
 
 @pytest.mark.timeout(180)
 def test_internal_network_needs_more_than_policy(docker_rig: DockerRig) -> None:
-    """From an internal network nothing leaves although the suggested rule allows it, as is said with the suggestion."""
+    """From an internal network nothing leaves, whatever the rules are; so no rule is suggested."""
     make_network(docker_rig, "inner", "--subnet", "10.7.0.0/24", "--internal")
     box = docker_rig.run("h1", "box", "--network", "inner")
     path = f"/explain?source=box&destination={OUTSIDE_ADDRESS}&protocol=icmp&why_not=true"
     wait_until(lambda: docker_rig.lab.api.get(path).status == 200, PATIENCE, what="the endpoint")
     said = docker_rig.get(path)
-    assert (said["reason"], said["problems"]) == ("internal network", [])
-    why_not = said["why_not"]
-    assert why_not["besides"][0].startswith("network inner is internal: an agent on host h1 drops what leaves it")
-    (step,) = why_not["remedies"][0]["steps"]
-    made = docker_rig.lab.api.post(step["path"], step["body"])
+    drops = "network inner is internal: an agent on host h1 drops what leaves it, whatever the rules are"
+    assert (said["reason"], said["problems"]) == ("internal network", [drops])
+    assert said["why_not"]["remedies"] == []
+    assert said["why_not"]["besides"][0].startswith(drops)
+    rule = {"action": "allow", "source": {"endpoint": "box"}, "destination": {"cidr": f"{OUTSIDE_ADDRESS}/32"}}
+    made = docker_rig.lab.api.post("/rules", rule)
     assert made.status == 201, made
     try:
-        assert docker_rig.get(path)["allowed"]
+        said = docker_rig.get(path)
+        assert (said["allowed"], said["deliverable"], said["problems"]) == (True, False, [drops])
+        assert said["why_not"]["said"] == "policy allows it, but something is in the way"
         assert not box.reaches(OUTSIDE_ADDRESS)
     finally:
         docker_rig.lab.api.delete(f"/rules/{made.body['id']}")
+
+
+@pytest.mark.timeout(180)
+def test_a_host_with_an_agent_lets_in_what_is_published(docker_rig: DockerRig) -> None:
+    """What comes from outside is said to arrive where a published port leads, and else not for certain: it does not."""
+    make_network(docker_rig, "blue", "--subnet", "10.1.0.0/24")
+    docker_rig.run("h1", "web", "--network", "blue")
+    path = f"/explain?source={OUTSIDE_ADDRESS}&destination=web&protocol=tcp&port=80&why_not=true"
+    wait_until(lambda: docker_rig.lab.api.get(path).status == 200, PATIENCE, what="the endpoint")
+    said = docker_rig.get(path)
+    assert (said["allowed"], said["deliverable"]) == (True, None)
+    assert said["problems"][0].startswith("no published port that the controller knows leads there by host h1")
+    assert said["why_not"]["said"] == "policy allows it, but something may be in the way"
+    made = docker_rig.lab.api.post("/publish", {"port": 8099, "target": "web", "target_port": 80})
+    assert made.status == 201, made
+    try:
+        said = docker_rig.get(path)
+        assert (said["deliverable"], said["problems"]) == (True, [])
+        assert [port["port"] for port in said["published"]] == [8099]
+    finally:
+        docker_rig.lab.api.delete(f"/publish/{made.body['id']}")

@@ -11,9 +11,11 @@ from tests.hosts.rig import NO_BUFFER, Rig, port
 
 from daoli.datapath import Datapath
 from daoli.hosts.question import Question
+from daoli.hosts.reports import PublishedPort
 from daoli.ofproto import FlowMod, PortNo, PortReason, PortState, PortStatus, flow_text
 from daoli.ofproto.shapes import Punt
 from daoli.routing.model import ROUTER_MAC, Network
+from daoli.routing.pipeline import NAMES_PORT
 from daoli.routing.rules import Kind, Rule, Selector
 from daoli.routing.view import PortInfo
 
@@ -146,6 +148,20 @@ async def test_what_enters(rig: Rig, via: str | None, path: tuple[str, ...], gra
     n = int(path[0][1])
     send(rig, n, PortNo.LOCAL, bytes((2, 0xEE, 0, 0, 0, n)), X.packed, rig.endpoints[2].ipv4)
     assert {(planned.host, unmarked(planned.flow)) for planned in said.flows} == live(rig)
+
+
+async def test_what_may_not_be_let_in(rig: Rig) -> None:
+    """By a host with an agent only what is published enters for certain; else the doubt is told."""
+    await open_world(rig)
+    rig.view.put_port(2, PortInfo(9, NAMES_PORT, bytes(6)))
+    question = Question(X, rig.endpoints[2], "tcp", 80)
+    said = await rig.fabric.explain(question)
+    assert (said.allowed, said.deliverable, said.published) == (True, None, ())
+    assert said.problems[0].startswith("no published port that the controller knows leads there by host h2")
+    assert said.flows
+    port_80 = PublishedPort("p", None, None, "tcp", 8080, 80)
+    said = await rig.fabric.explain(replace(question, published=(port_80,)))
+    assert (said.deliverable, said.problems, said.published) == (True, (), (port_80,))
 
 
 async def test_a_host_enters_by_itself(rig: Rig) -> None:

@@ -11,10 +11,13 @@ import pytest
 from tests.hosts.rig import Rig, port, uplink
 
 from daoli.datapath import Datapath
-from daoli.hosts.obstacles import obstacles
+from daoli.hosts.obstacles import doubts, internal, obstacles
 from daoli.hosts.question import Question, ends
+from daoli.hosts.reports import PublishedPort
 from daoli.ofproto import PortConfig, PortNo, PortReason, PortState, PortStatus
+from daoli.routing.pipeline import NAMES_PORT
 from daoli.routing.verdict import obstacle
+from daoli.routing.view import PortInfo
 
 X = IPv4Address("198.51.100.7")
 
@@ -88,6 +91,43 @@ async def test_itself(rig: Rig) -> None:
     await rig.ready()
     a, _ = ends(rig.view, Question(rig.endpoints[1], rig.endpoints[2]))
     assert [found.said for found in obstacles(a, a, {1, 2})] == [obstacle(a, a)]
+
+
+async def test_internal(rig: Rig) -> None:
+    """What leaves an internal network is dropped by a host that has an agent; within the network nothing is."""
+    await rig.ready()
+    rig.post(replace(rig.network, internal=True))
+    a, b = ends(rig.view, Question(rig.endpoints[1], X))
+    assert internal(a, b) == []
+    rig.view.put_port(1, PortInfo(9, NAMES_PORT, bytes(6)))
+    (found,) = internal(a, b)
+    assert found.said.startswith("network n is internal: an agent on host h1 drops what leaves it")
+    assert found in obstacles(a, b, {1, 2})
+    assert internal(*ends(rig.view, Question(rig.endpoints[1], rig.endpoints[2]))) == []
+
+
+@pytest.mark.parametrize(
+    ("agent", "source", "host", "sure"),
+    [
+        (False, X, None, True),
+        (True, X, "", True),
+        (True, X, "h2", True),
+        (True, X, "h1", False),
+        (True, X, None, False),
+        (True, None, None, True),
+    ],
+    ids=["no agent", "on all hosts", "on this host", "on another", "not published", "the host itself"],
+)
+async def test_doubts(rig: Rig, agent: bool, source: IPv4Address | None, host: str | None, sure: bool) -> None:
+    """A host with an agent lets in only what is for published ports; of others nothing is known."""
+    await rig.ready()
+    if agent:
+        rig.view.put_port(2, PortInfo(9, NAMES_PORT, bytes(6)))
+    own = IPv4Address(rig.hosts[2].address)
+    published = [] if host is None else [PublishedPort("p", host or None, None, "tcp", 8080, 80)]
+    a, b = ends(rig.view, Question(source or own, rig.endpoints[2]))
+    assert (doubts(a, b, published) == []) is sure
+    assert doubts(*ends(rig.view, Question(rig.endpoints[1], X)), ()) == []
 
 
 async def test_the_way_out(rig: Rig) -> None:

@@ -12,7 +12,7 @@ import hypothesis.strategies as st
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
-from tests.hosts.rig import Rig
+from tests.hosts.rig import Rig, port
 from tests.routing.frames import ICMP, TCP, UDP
 from tests.routing.rulebook import GROUPINGS, LABELLINGS, OUTSIDE, PORTS, rules
 
@@ -24,10 +24,13 @@ from daoli.hosts.rule import GroupSpec, RuleRequest
 from daoli.hosts.ruling import tried
 from daoli.hosts.stored import Record, key_of
 from daoli.hosts.why_not import TOP, Search, remedies
+from daoli.ofproto import PortNo
 from daoli.routing.census import Census
 from daoli.routing.model import Endpoint, Network
+from daoli.routing.pipeline import NAMES_PORT
 from daoli.routing.policy import Packet, Policy, Subject, judge
 from daoli.routing.rules import Group, Kind, Rule, Selector
+from daoli.routing.view import PortInfo
 
 NETWORKS = {
     f"n{n}": Network(f"n{n}", IPv4Network(f"10.{n}.0.0/24"), bytes((10, n, 0, 1)), internal=n == 1) for n in range(3)
@@ -239,7 +242,21 @@ async def test_what_no_policy_changes(rig: Rig) -> None:
     said, count, besides = await ask(rig, one, outside, "tcp", 443)
     assert (said, count) == ("policy denies it: internal network", 1)
     assert any("no gateway" in each and "no policy helps" in each for each in besides)
+    rig.view.put_port(1, PortInfo(9, NAMES_PORT, bytes(6)))
+    said, count, besides = await ask(rig, one, outside, "tcp", 443)
+    assert (said, count) == ("policy denies it: internal network", 0)
     assert any("network n is internal" in each for each in besides)
+
+
+async def test_what_may_be_in_the_way(rig: Rig) -> None:
+    """That a host's agent is not known to let something in is told, and not for certain."""
+    for n in (1, 2):
+        rig.hosts[n] = replace(rig.hosts[n], gateway=True)
+        rig.datapaths[n].ports += [port(PortNo.LOCAL, "daoli"), port(9, NAMES_PORT)]
+    await rig.ready()
+    said, count, besides = await ask(rig, IPv4Address("198.51.100.7"), rig.endpoints[2], "tcp", 443)
+    assert (said, count) == ("policy allows it, but something may be in the way", 0)
+    assert besides[0].startswith("no published port that the controller knows leads there by host h2")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Literal
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, Field, RootModel, ValidationInfo, field_validato
 from daoli.api.operation import Answer, Ask, Operation, Query, Reply
 from daoli.hosts.publishing import leading_to
 from daoli.hosts.question import Question
-from daoli.hosts.reports import Explanation, RouteReport
+from daoli.hosts.reports import Explanation, PublishedPort, RouteReport
 from daoli.routing.model import Endpoint
 
 
@@ -60,12 +59,11 @@ async def explain(ask: Ask[None, ExplainQuery]) -> Answer:
     query, inventory = ask.query, ask.services.inventory
     source = inventory.find_end(query.source, "source")
     destination = inventory.find_end(query.destination, "destination")
-    question = Question(source, destination, query.protocol, query.port, query.via, query.why_not)
-    said = await ask.services.fabric.explain(question)
-    if said.source is None and isinstance(destination, Endpoint) and destination.container is not None:
+    ports: list[PublishedPort] = []
+    if not isinstance(source, Endpoint) and isinstance(destination, Endpoint) and destination.container is not None:
         ports = leading_to(inventory.mirror, destination, (query.protocol, query.port))
-        said = replace(said, published=tuple(ports))
-    return Answer(ExplanationBody(said))
+    question = Question(source, destination, query.protocol, query.port, query.via, query.why_not, tuple(ports))
+    return Answer(ExplanationBody(await ask.services.fabric.explain(question)))
 
 
 OPERATIONS = (

@@ -90,9 +90,8 @@ def sentences(body: dict[str, Any], source: str, destination: str) -> list[str]:
     port = f"{body['port']}/" if body["port"] else ""
     packet = f" {port}{body['protocol']}" if body["protocol"] else ""
     verdict = "allowed" if body["allowed"] else "denied"
-    lines = [
-        f"{source} > {destination}{packet}: {verdict}, {'deliverable' if body['deliverable'] else 'not delivered'}"
-    ]
+    delivery = {True: "deliverable", False: "not delivered", None: "perhaps not let in"}[body["deliverable"]]
+    lines = [f"{source} > {destination}{packet}: {verdict}, {delivery}"]
     lines.append(f"reason:    {body['reason']}" + _rule(body))
     lines += [f"rule:      {_said(rule, body)}" for rule in body.get("rules") or ()]
     if body.get("rules") and body.get("default"):

@@ -45,9 +45,11 @@ def trace(session: Session, source: str, destination: str, traffic: Traffic | No
     or iptables dropped it, or by which interface it would leave; there it is taken away, so that nobody outside hears
     of it.
 
-    From the outside it begins at port LOCAL of a host, as if the host's firewall had let it in: that is not tried.
+    From the outside it begins at port LOCAL of a host, as if the host's firewall had let it in: that is not tried, so
+    that what then goes into the destination's port is not said to have arrived.
 
-    The exit code is 0 if it went into the destination's port, or would leave its host, and 1 if not.
+    The exit code is 0 if it went into the destination's port, or would leave its host, and 1 if not, or if that is not
+    to be seen.
     """
     body: dict[str, Any] = {"source": _end(session, source), "destination": _end(session, destination)}
     if via is not None:

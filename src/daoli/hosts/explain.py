@@ -7,7 +7,7 @@ from typing import Final
 
 from daoli.hosts.live import unhurried
 from daoli.hosts.names import Resolution, glance, resolution
-from daoli.hosts.obstacles import Obstacle, end_state
+from daoli.hosts.obstacles import Obstacle, doubts, end_state
 from daoli.hosts.question import Question, judged
 from daoli.hosts.reports import Explanation, PlannedFlow, RuleSaid
 from daoli.ofproto import FlowMod, decode, flow_text
@@ -34,6 +34,7 @@ def explain(
     between, number = router.view.policy.between(a, b), question.number
     judgement = judged(between, number, question.port) or _DEPENDS
     problems = tuple(obstacle.said for obstacle in obstacles)
+    doubted = tuple(doubt.said for doubt in doubts(a, b, question.published))
     pair = between.whole is not None and not _enters_elsewhere(a, b)
     live = router.routes.find(a.ipv4 + b.ipv4)
     flows: tuple[PlannedFlow, ...] = ()
@@ -46,14 +47,15 @@ def explain(
         protocol=question.protocol,
         port=question.port,
         allowed=judgement.allowed,
-        deliverable=judgement.allowed and not problems,
+        deliverable=None if judgement.allowed and doubted and not problems else judgement.allowed and not problems,
         reason=judgement.reason,
         rule=judgement.rule,
         overridden=judgement.overridden,
         rules=_said(between, number, question.port),
         default=between.forth.default.reason,
         granularity="pair" if pair else "connection",
-        problems=problems,
+        problems=problems + doubted,
+        published=question.published,
         path=tuple(dict.fromkeys((a.switch.host.name, b.switch.host.name))),
         flows=flows,
         live_route=live.id if live else None,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
-from daoli.hosts.reports import EndState
+from daoli.hosts.reports import EndState, PublishedPort
 from daoli.ofproto import PortNo
 from daoli.routing.model import ipv4_text
 from daoli.routing.verdict import absence
@@ -44,10 +44,39 @@ def obstacles(source: End, destination: End, settled: Container[int]) -> list[Ob
     """List what keeps packets from passing between two ends; empty when nothing does."""
     if source is destination:
         return [Obstacle("an endpoint does not reach itself by the network", "use 127.0.0.1 there; no policy helps")]
-    found = [*_at(source, settled), *_at(destination, settled)]
+    found = [*_at(source, settled), *_at(destination, settled), *internal(source, destination)]
     if source.switch is not destination.switch:
         found += [*_uplink(source.switch), *_uplink(destination.switch)]
     return list(dict.fromkeys(found))
+
+
+def internal(source: End, destination: End) -> list[Obstacle]:
+    """Say that what leaves an internal network is dropped by its host, where that has an agent; no rule changes it."""
+    if not isinstance(source, Place) or destination.endpoint is not None:
+        return []
+    host, network = source.switch.host.name, source.network
+    if not network.internal or source.switch.names is None:
+        return []
+    said = f"network {network.name} is internal: an agent on host {host} drops what leaves it, whatever the rules are"
+    return [Obstacle(said, "connect the container to another network too")]
+
+
+def doubts(source: End, destination: End, published: Iterable[PublishedPort]) -> list[Obstacle]:
+    """Say where a host may not let in what comes from outside; `published` leads to where it goes.
+
+    An agent has its host drop all but what is for published ports. Docker's own, of ``docker run -p``, nobody tells the
+    controller of. What the host itself sends is not let in, but there already.
+    """
+    switch = source.switch
+    host = switch.host
+    if source.endpoint is not None or switch.names is None or source.ipv4 == host.address:
+        return []
+    if destination.endpoint is None or any(port.host in (None, host.name) for port in published):
+        return []
+    name = host.name
+    said = f"no published port that the controller knows leads there by host {name}, whose agent lets nothing else in"
+    advice = f"daolictl publish makes one; of docker run -p the controller is not told: see docker port on host {name}"
+    return [Obstacle(said, advice)]
 
 
 def _port(end: End) -> PortInfo | None:

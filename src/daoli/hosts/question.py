@@ -9,6 +9,7 @@ from typing import Final
 
 from daoli.hosts.errors import Invalid
 from daoli.hosts.finding import find_host
+from daoli.hosts.reports import PublishedPort
 from daoli.hosts.rule import PROTOCOLS
 from daoli.routing.model import Endpoint, Host
 from daoli.routing.packet import TCP, UDP
@@ -34,6 +35,8 @@ class Question:
     """The host by which a source that is outside enters; None: its own, if it is one, or the destination's."""
     why_not: bool = False
     """Whether it is to be told what would have to change."""
+    published: tuple[PublishedPort, ...] = ()
+    """Published ports that lead to what is asked about, where that comes from outside."""
 
     @property
     def number(self) -> int | None:

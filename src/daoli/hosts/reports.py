@@ -199,8 +199,12 @@ class Explanation:
     port: int | None
     allowed: bool
     """What policy says."""
-    deliverable: bool
-    """Whether an allowed packet would arrive now: both ports up, both hosts connected, and nothing else in the way."""
+    deliverable: bool | None
+    """Whether an allowed packet would arrive now: both ports up, both hosts connected, and nothing else in the way.
+
+    Null where it comes from outside, and nothing is known of a published port that would lead it there. What a host
+    without an agent lets in is its own affair, and not asked.
+    """
     reason: str
     rule: str | None
     """The id of the rule that decided, or None where a default did."""
@@ -213,7 +217,7 @@ class Explanation:
     granularity: str = "pair"
     """``pair`` where all between the two is allowed or denied alike, ``connection`` where it depends."""
     problems: tuple[str, ...] = ()
-    """What keeps an allowed packet from arriving, a sentence each."""
+    """What keeps, or may keep, an allowed packet from arriving, a sentence each."""
     path: tuple[str, ...] = ()
     """Hosts in the order in which the packet meets them."""
     flows: tuple[PlannedFlow, ...] = field(default_factory=tuple)

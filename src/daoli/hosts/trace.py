@@ -80,10 +80,13 @@ class Trace:
     protocol: str
     port: int | None
     arrived: bool | None
-    """Whether it went into the destination's port, or left the host for outside; null where that is not to be seen."""
+    """Whether it went into the destination's port, or left the host for outside; null where that is not to be seen.
+
+    From outside it is null at best: whether the host's own firewall lets such a packet in was not tried.
+    """
     reason: str
     stopped_at: str | None
-    """The host behind which it was not seen any more; null if it arrived."""
+    """The host behind which it was not seen any more; null if it was seen to its end."""
     steps: tuple[Step, ...]
 
 
@@ -162,13 +165,14 @@ class Tracer:
         self.probe = probe
         try:
             reason = await self._follow(probe)
+            arrived = None if probe.source.endpoint is None else True
         except _Stop as stop:
             return (None if stop.unseen else False), stop.reason, stop.host
         except (DatapathError, TimeoutError) as error:
             return None, f"a host did not answer: {str(error) or 'no answer in time'}", probe.source.switch.host.name
         finally:
             self.probe = None
-        return True, reason, None
+        return arrived, reason, None
 
     async def _follow(self, probe: _Probe) -> str:
         a, b = probe.source, probe.destination
@@ -237,9 +241,9 @@ class Tracer:
         await self._check_link(b, "it goes nowhere from there")
         by = "by the controller, as the first packet of a route" if taken.flow is None else "by that flow"
         probe.steps.append(Step(host, f"put into port {port} {by}"))
-        if taken.packets > 1:
-            return f"flows that take it have counted, but {taken.packets} packets: others' went by, and it may be lost"
         went = f"it went into port {port} of {b.endpoint.id}"
+        if taken.packets > 1:
+            went = f"flows that take it have counted, but {taken.packets} packets: others' went by, and it may be lost"
         if probe.source.endpoint is None:
             return f"{went}; what the firewall of host {probe.source.switch.host.name} lets in was not tried"
         return went

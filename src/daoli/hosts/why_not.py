@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from daoli.hosts.obstacles import Obstacle
+from daoli.hosts.obstacles import Obstacle, doubts, internal
 from daoli.hosts.question import Question, judged, probes
 from daoli.hosts.reports import Remedy, Step, WhyNot
 from daoli.hosts.rule import PROTOCOLS, GroupSpec, RuleRequest, SelectorSpec
 from daoli.hosts.ruling import tried
 from daoli.hosts.stored import Record, key_of
 from daoli.routing.census import Census
-from daoli.routing.model import Network, ipv4_text
+from daoli.routing.model import ipv4_text
 from daoli.routing.policy import Judgement, Party, Policy
 from daoli.routing.rules import Kind, Rule, Selector
 from daoli.routing.view import End, View
@@ -64,27 +64,17 @@ class Search:
 def why_not(view: View, question: Question, a: End, b: End, obstacles: Sequence[Obstacle]) -> WhyNot:
     """Say what would have to change for what is asked to arrive."""
     search = Search(view.policy, view.census, a, b, question.number, question.port)
-    besides = [f"{said}: {advice}" for said, advice in obstacles]
-    besides += _internal(view.networks, a, b)
+    doubted = doubts(a, b, question.published)
+    besides = [f"{said}: {advice}" for said, advice in (*obstacles, *doubted)]
     if a is b:
         return WhyNot("no policy can change that", besides=tuple(besides))
     judgement = search.judge()
     if judgement is not None and judgement.allowed:
-        said = "policy allows it" + (", but something is in the way" if obstacles else ", and nothing is in the way")
-        return WhyNot(said, besides=tuple(besides))
+        way = "but something is" if obstacles else "but something may be" if doubted else "and nothing is"
+        return WhyNot(f"policy allows it, {way} in the way", besides=tuple(besides))
     said = f"policy denies it: {judgement.reason}" if judgement else "policy denies some of what was asked"
-    return WhyNot(said, tuple(remedies(search)), tuple(besides))
-
-
-def _internal(networks: Mapping[str, Network], a: End, b: End) -> list[str]:
-    """Say what a rule does not change about an internal network."""
-    if a.endpoint is None or b.endpoint is not None:
-        return []
-    name, host = a.endpoint.network, a.switch.host.name
-    if not networks[name].internal:
-        return []
-    drops = f"network {name} is internal: an agent on host {host} drops what leaves it, whatever the rules are"
-    return [f"{drops}; connect the container to another network too"]
+    found = () if internal(a, b) else tuple(remedies(search))  # no rule helps what its host drops all the same
+    return WhyNot(said, found, tuple(besides))
 
 
 def remedies(search: Search) -> list[Remedy]:
