@@ -247,6 +247,21 @@ def test_matches(selector: Selector, number: int, labels: dict[str, str], group:
         assert both.policy.matches(selector, Subject(*end)) == both.reference.selects(selector, end)
 
 
+@pytest.mark.parametrize("labels", [{"a": "b=c"}, {"a=b": "c"}, {"": "a=b=c"}])
+def test_labels_match_by_their_whole_text(labels: dict[str, str]) -> None:
+    """A label is its key, an equals sign and its value, wherever else there is one."""
+    both = Both()
+    both.change("label", (0, labels, "e"))
+    end = Subject(*next(end for end in both.ends() if end.endpoint is not None and end.endpoint.labels))
+    for text in ("a=b=c", "=a=b=c", "a=b", "b=c"):
+        selector = Selector(Kind.LABEL, text)
+        wanted = text in {f"{key}={value}" for key, value in labels.items()}
+        assert both.policy.matches(selector, end) == wanted
+        both.policy.put_rule(Rule("r", allow=False, source=selector))
+        other = Subject(bytes((8, 8, 8, 8)))
+        assert both.policy.between(end, other).forth.judge(6, 80).allowed is not wanted
+
+
 @given(rules())
 def test_concerns(rule: Rule) -> None:
     """A rule concerns two ends wherever it changes what holds between them, and no others."""

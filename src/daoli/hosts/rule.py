@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from daoli.hosts.spec import LABEL_KEY_LENGTH, LABEL_VALUE_LENGTH, Name, Spec
+from daoli.hosts.labels import LABEL_BYTES
+from daoli.hosts.spec import Name, Spec
 from daoli.routing.rules import DEFAULT_PRIORITY, Group, Kind, Rule, Selector
 
 PROTOCOLS: Final = MappingProxyType({"tcp": 6, "udp": 17, "icmp": 1})
@@ -22,9 +23,10 @@ Protocol = Literal["tcp", "udp", "icmp"]
 
 
 def _label(text: str) -> str:
-    key, equals, value = text.partition("=")
-    if not equals or not 0 < len(key) <= LABEL_KEY_LENGTH or len(value) > LABEL_VALUE_LENGTH or re.search(r"\s", key):
+    if not text.partition("=")[0] or "=" not in text:
         raise ValueError("a label is written key=value")
+    if len(text.encode()) > LABEL_BYTES + len("="):
+        raise ValueError(f"a label has at most {LABEL_BYTES} bytes")
     return text
 
 

@@ -294,8 +294,8 @@ class Policy:
         if kind is Kind.GROUP:
             groups = self._groups_of
             return lambda party: (end := party.endpoint) is not None and value in groups.get(end.network, _NONE)
-        key, _, label = value.partition("=")
-        return lambda party: (end := party.endpoint) is not None and end.labels.get(key) == label
+        ways = [(value[:at], value[at + 1 :]) for at, char in enumerate(value) if char == "="]  # a key may have = too
+        return lambda party: (end := party.endpoint) is not None and any(end.labels.get(k) == v for k, v in ways)
 
     def between(self, source: Party, destination: Party) -> Between:
         """Find what holds between two ends. This is on the way of every punted packet."""
