@@ -70,6 +70,16 @@ async def test_one_obstacle(rig: Rig, happens: Callable[[Rig], None], said: str)
     assert obstacle(a, b) in ("", said)
 
 
+async def test_container_not_known_yet(rig: Rig) -> None:
+    """As long as nobody knows whose an endpoint is, that is in the way."""
+    await rig.ready()
+    rig.view.put_endpoint(replace(rig.view.endpoints["e2"], pending=True))
+    a, b = ends(rig.view, Question(rig.endpoints[1], rig.endpoints[2]))
+    (found,) = obstacles(a, b, {1, 2})
+    assert found.said == "the container of endpoint e2 is not known yet"
+    assert "host h2" in found.advice
+
+
 async def test_several(rig: Rig) -> None:
     """What is wrong at both ends is told of both."""
     await rig.ready()

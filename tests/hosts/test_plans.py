@@ -234,6 +234,19 @@ def test_list(mirror: Mirror) -> None:
     assert plan_list(mirror, "h1", [listed(4), listed(9), listed(2, port="veth22"), listed(1)]) == Plan({})
 
 
+def test_pending_endpoint_stays_known(mirror: Mirror) -> None:
+    """Who does not know whose an endpoint is takes nothing away from what was told of it before."""
+    called: dict[str, Any] = {"name": "web", "labels": {"app": "db"}, "container": "ab" * 32, "aliases": ("www",)}
+    carry_out(mirror, plan_list(mirror, "h1", [listed(1, pending=True)]))
+    assert mirror.view.endpoints["e1"].pending
+    carry_out(mirror, plan_list(mirror, "h1", [listed(1, **called)]))
+    assert plan_list(mirror, "h1", [listed(1, pending=True)]) == Plan({})
+    assert plan_endpoint(mirror, endpoint(1, pending=True)) == Plan({})
+    carry_out(mirror, plan_list(mirror, "h1", [listed(1, pending=True, port="veth22"), listed(2, pending=True)]))
+    assert mirror.view.endpoints["e1"] == endpoint(1, port="veth22", **called).record()
+    assert mirror.view.endpoints["e2"].pending
+
+
 def test_swap(mirror: Mirror) -> None:
     """Endpoints may exchange addresses, MACs and ports within a list."""
     put(mirror, endpoint(1), endpoint(2))

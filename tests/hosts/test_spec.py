@@ -60,9 +60,12 @@ HOSTS = st.builds(
     st.integers(576, 65535),
     st.dictionaries(SUBNETS, PORTS, max_size=3),
 )
+TEXTS = st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=9), st.text(st.characters(codec="utf-8")))
 CONTAINERS = st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z")
 ALIASES = st.lists(st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}\Z"), max_size=3).map(tuple)
-ENDPOINTS = st.builds(Endpoint, NAMES, NAMES, NAMES, NAMES, MACS, ADDRESSES, PORTS, LABELS, CONTAINERS, ALIASES)
+ENDPOINTS = st.builds(
+    Endpoint, NAMES, NAMES, NAMES, NAMES, MACS, ADDRESSES, PORTS, TEXTS, CONTAINERS, ALIASES, st.booleans()
+)
 
 
 @st.composite

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.routing.frames import ICMP, UDP, echo, ipv4, see
 from tests.routing.simulator import messages
@@ -248,6 +250,20 @@ def test_refused(bench: Bench, destination: int | bytes, outcome: Outcome, kind:
     assert drop[1].priority == Priority.DENY
     check_icmp(bench, error, 0, kind, source.gateway)
     assert bench.router.outcomes[outcome] == 1
+
+
+def test_pending(bench: Bench) -> None:
+    """Of an endpoint whose container is not known a packet is dropped and no more, so that the next one may pass."""
+    known = bench.world.place(1).endpoint
+    bench.world.view.put_endpoint(replace(known, pending=True))
+    answer = bench.punt(0, 1)
+    assert (answer.outcome, answer.opened, answer.writes) == (Outcome.PENDING, None, [])
+    assert bench.router.outcomes[Outcome.PENDING] == 1
+    bench.world.view.put_endpoint(known)
+    route = bench.punt(0, 1).opened
+    assert route is not None
+    bench.world.view.put_endpoint(replace(known, pending=True))
+    assert bench.router.obsolete([route]) == [route]
 
 
 def test_spoofed(bench: Bench) -> None:

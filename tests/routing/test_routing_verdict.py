@@ -217,10 +217,48 @@ def test_decide_about_the_outside(open_world: World, case: OutsideCase) -> None:
     assert verdict.connection == case.connection
 
 
+PENDING_CASES = {
+    "from it": (0, P0, local(IPS[1])),
+    "to it": (1, P0, local(IPS[1])),
+    "from it, where policy denies": (0, P0, local(IPS[4])),
+    "from it to another host": (0, P0, local(IPS[2])),
+    "to it on another host": (2, P0, local(IPS[2])),
+    "arriving for it": (0, UPLINK, routed(2, IPS[0])),
+    "arriving from it": (2, UPLINK, routed(2, IPS[0])),
+    "from it to the outside": (0, P0, local(X)),
+    "to it from the outside": (0, LOCAL, in_from(0, IPS[0])),
+    "to it by another host": (2, LOCAL, in_from(0, IPS[2])),
+    "to it, let in by another host": (0, UPLINK, UP),
+    "from it, sent out by this host": (2, UPLINK, OUT_BY_US),
+    "about what it has sent": (0, LOCAL, in_from(0, IPS[0], error=True)),
+}
+
+
+@pytest.mark.parametrize("case", PENDING_CASES.values(), ids=PENDING_CASES)
+def test_no_verdict_before_the_container_is_known(case: tuple[int, int, bytes]) -> None:
+    """Whatever policy would say of an endpoint without name and labels, nothing passes to or from it."""
+    number, in_port, frame = case
+    world = World(PLAN, gateway=True)
+    known = endpoint(number, PLAN.spots[number])
+    world.view.put_endpoint(replace(known, pending=True))
+    verdict = decide(world.view, H0, punt(in_port, frame))
+    assert (verdict.outcome, verdict.judgement) == (Outcome.PENDING, None)
+    assert verdict.problem == f"the container of endpoint e{number} is not known yet"
+    world.view.put_endpoint(known)
+    assert decide(world.view, H0, punt(in_port, frame)).outcome is not Outcome.PENDING
+
+
+def test_gateway_answers_a_container_that_is_not_known() -> None:
+    """What no policy has a say in does not wait for it."""
+    world = World(PLAN)
+    world.view.put_endpoint(replace(endpoint(0, PLAN.spots[0]), pending=True))
+    assert decide(world.view, H0, punt(P0, local(GATEWAY))).outcome is Outcome.ANSWER
+
+
 def test_every_outcome_is_tested() -> None:
     """The tables above leave no outcome out."""
     inside = {case.outcome for case in CASES.values()}
-    assert inside | {case.outcome for case in OUTSIDE_CASES.values()} == set(Outcome)
+    assert inside | {case.outcome for case in OUTSIDE_CASES.values()} | {Outcome.PENDING} == set(Outcome)
 
 
 def test_connection_of() -> None:

@@ -19,6 +19,7 @@ class EndpointBody(EndpointSpec):
     port_no: int | None
     """The OpenFlow port number; null while its host is away or has no such port."""
     reachable: bool
+    """Whether packets come to it, if policy lets them: its port is there, and its container is known."""
 
 
 class EndpointsBody(BaseModel):
@@ -57,7 +58,9 @@ def endpoint_body(services: Services, endpoint: Endpoint) -> EndpointBody:
     place = services.inventory.view.place_of(endpoint.id)
     fields = dict(EndpointSpec.of(endpoint)) | {"name": endpoint.name}
     return EndpointBody.model_construct(
-        **fields, port_no=place.port_no, reachable=place.switch.connected and place.port_no is not None
+        **fields,
+        port_no=place.port_no,
+        reachable=place.switch.connected and place.port_no is not None and not endpoint.pending,
     )
 
 

@@ -28,6 +28,7 @@ COLUMNS = (
     column("PORT", "port", wide=True),
     column("PORT NO", "port_no", wide=True),
     Column("CONTAINER", lambda endpoint: (endpoint.get("container") or "")[:SHORT_ID], wide=True),
+    column("PENDING", "pending", wide=True),
     column("ALIASES", "aliases", wide=True),
     column("LABELS", "labels", wide=True),
 )

@@ -314,6 +314,8 @@ class Fabric:
         for endpoint in self.view.endpoints_of(host.name):
             if endpoint.port not in switch.ports:
                 yield f"the bridge has no port {endpoint.port}, which endpoint {endpoint.id} should have"
+            if endpoint.pending:
+                yield f"the container of endpoint {endpoint.id} is not known yet: nothing passes to or from it"
         if foreign := self._settling.foreign.get(host.dpid):
             yield f"{foreign} flows on the bridge are not daoli's; they are left alone"
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from daoli.hosts.reports import EndState, PublishedPort
 from daoli.ofproto import PortNo
 from daoli.routing.model import ipv4_text
-from daoli.routing.verdict import absence
+from daoli.routing.verdict import absence, unknown
 from daoli.routing.view import End, Place, PortInfo, Switch
 
 
@@ -101,6 +101,8 @@ def _at(end: End, settled: Container[int]) -> Iterator[Obstacle]:
         yield Obstacle(f"the flow table of host {host} is being read", "ask again in a moment")
     elif away := absence(end):
         yield Obstacle(away, _put_back(end))
+    elif pending := unknown(end, end):
+        yield Obstacle(pending, f"ask again in a moment; else see daoli doctor on host {host}")
     elif port is not None and not port.up:
         yield Obstacle(f"port {_whose(end, port)} on host {host} is down", _set_up(end, port))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from daoli.hosts.claims import Claim, claims
 from daoli.hosts.errors import Clash, InUse, Invalid, InventoryError
@@ -19,7 +19,7 @@ from daoli.hosts.occupied import occupied, overlap, unfit
 from daoli.hosts.pool import free_subnet
 from daoli.hosts.spec import EndpointSpec, HostSpec, ListedEndpoint, NetworkRequest, NetworkSpec
 from daoli.hosts.stored import Record, endpoint_key, host_key, key_of, network_key
-from daoli.routing.model import Endpoint, Host, Network, dpid_text, ipv4_text
+from daoli.routing.model import CALLED, Endpoint, Host, Network, dpid_text, ipv4_text
 
 
 class Difference(NamedTuple):
@@ -129,7 +129,7 @@ def plan_network_removal(mirror: Mirror, name: str) -> Plan:
 
 def plan_endpoint(mirror: Mirror, spec: EndpointSpec) -> Plan:
     """Put an endpoint where it is now; Clash where another has its address, MAC or port."""
-    endpoint, old = spec.record(), mirror.view.endpoints.get(spec.id)
+    endpoint, old = _as_known(mirror, spec.record()), mirror.view.endpoints.get(spec.id)
     if old == endpoint:
         return Plan({})
     _check(mirror, endpoint, {endpoint_key(endpoint.id)})
@@ -149,7 +149,7 @@ def plan_endpoint_removal(mirror: Mirror, endpoint_id: str) -> Plan:
 def plan_list(mirror: Mirror, host: str, specs: Sequence[ListedEndpoint]) -> Plan:
     """Take the whole list of a host's endpoints, all or nothing; an endpoint of another host moves here."""
     find_host(mirror.view, host)
-    listed = [spec.at(host).record() for spec in specs]
+    listed = [_as_known(mirror, spec.at(host).record()) for spec in specs]
     known = mirror.view.endpoints
     removed = {endpoint.id for endpoint in mirror.view.endpoints_of(host)} - {endpoint.id for endpoint in listed}
     released = {endpoint_key(endpoint_id) for endpoint_id in removed}
@@ -171,6 +171,15 @@ def plan_list(mirror: Mirror, host: str, specs: Sequence[ListedEndpoint]) -> Pla
     changes: dict[str, Record | None] = dict.fromkeys(map(endpoint_key, difference.removed))
     changes |= {endpoint_key(e.id): e for e in listed if e != known.get(e.id)} | _renamed(mirror, listed)
     return Plan(changes, endpoints=difference)
+
+
+def _as_known(mirror: Mirror, endpoint: Endpoint) -> Endpoint:
+    """Keep what an endpoint is called if who tells of it does not know that now: ids are never another container's."""
+    known = mirror.view.endpoints.get(endpoint.id)
+    if not endpoint.pending or known is None:
+        return endpoint
+    called: dict[str, Any] = {field: getattr(known, field) for field in CALLED}
+    return replace(endpoint, **called)
 
 
 def _renamed(mirror: Mirror, endpoints: Sequence[Endpoint]) -> dict[str, Record | None]:

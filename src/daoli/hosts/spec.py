@@ -22,6 +22,7 @@ from pydantic import (
     field_validator,
 )
 
+from daoli.hosts.labels import LABEL_BYTES, MOST_LABELS, size_of
 from daoli.routing.model import ROUTER_MAC, Endpoint, Host, Network, dpid_text, ipv4_text, mac_text
 
 PORT_NAME_LENGTH: Final = 15
@@ -128,6 +129,12 @@ def _labels(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
+def _container_labels(labels: dict[str, str]) -> dict[str, str]:
+    if size_of(labels) > LABEL_BYTES:
+        raise ValueError(f"a container's labels have at most {LABEL_BYTES} bytes together")
+    return labels
+
+
 def _text(pattern: str, example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
 
@@ -145,6 +152,8 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,12
 Engine = Annotated[str, StringConstraints(pattern=r"^(tcp|http|https|unix)://[!-~]{1,250}$")]
 PortName = Annotated[str, Field(min_length=1, max_length=PORT_NAME_LENGTH), AfterValidator(_port)]
 Labels = Annotated[dict[str, str], Field(max_length=LABELS), AfterValidator(_labels)]
+ContainerLabels = Annotated[dict[str, str], Field(max_length=MOST_LABELS), AfterValidator(_container_labels)]
+"""Whatever Docker takes for a label."""
 Dpid = Annotated[str, AfterValidator(_dpid), _text(r"^[0-9A-Fa-f]{16}$", "00000000000000a1")]
 Ipv4 = Annotated[str, AfterValidator(_ipv4), _text(f"^{_DOTTED}$", "10.1.0.2")]
 Subnet = Annotated[str, AfterValidator(_subnet), _text(rf"^{_DOTTED}/\d{{1,2}}$", "10.1.0.0/16")]
@@ -313,11 +322,14 @@ class ListedEndpoint(Spec):
     mac: Mac
     ipv4: Ipv4
     port: PortName
-    labels: Labels = Field(default_factory=dict)
+    labels: ContainerLabels = Field(default_factory=dict)
     container: ContainerId | None = None
     """Docker's id of the container."""
     aliases: tuple[Alias, ...] = Field(default=(), max_length=ALIASES, strict=False)
     """Other names of the container on this network."""
+    pending: bool = False
+    """Whether its container, with name and labels, is still to be told: until then nothing passes to or from it. What
+    was told of this id before holds."""
 
     def at(self, host: str) -> EndpointSpec:
         """Say which host's list this is from; a host of its own stays."""
@@ -342,6 +354,7 @@ class EndpointSpec(ListedEndpoint):
             labels=self.labels,
             container=self.container,
             aliases=self.aliases,
+            pending=self.pending,
         )
 
     @classmethod
@@ -358,6 +371,7 @@ class EndpointSpec(ListedEndpoint):
             labels=dict(endpoint.labels),
             container=endpoint.container,
             aliases=endpoint.aliases,
+            pending=endpoint.pending,
         )
 
 

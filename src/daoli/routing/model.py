@@ -49,6 +49,10 @@ class Network:
     """Addresses of 4 bytes that are not leased."""
 
 
+CALLED: Final = ("name", "labels", "container", "aliases", "pending")
+"""What an endpoint is called by, which has no say in how packets go to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One container interface on one network."""
@@ -66,11 +70,13 @@ class Endpoint:
     """Docker's id of the container, 64 hex digits; it stays when the container starts anew."""
     aliases: tuple[str, ...] = ()
     """Other names of the container on this network."""
+    pending: bool = False
+    """Whether it is not known yet whose it is: its name and labels are still to come, and no policy speaks of it."""
 
     def same_way(self, other: Endpoint) -> bool:
         """Tell whether packets go to both alike: only what people call it differs, and routes may stay."""
-        called = {"name": other.name, "labels": other.labels, "container": other.container, "aliases": other.aliases}
-        return replace(self, **called) == other  # type: ignore[arg-type]  # each is of its own type
+        called = {field: getattr(other, field) for field in CALLED}
+        return replace(self, **called) == other
 
 
 def mac_text(mac: bytes) -> str:

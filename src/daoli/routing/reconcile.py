@@ -31,7 +31,7 @@ from daoli.routing.policy import Judgement, Policy
 from daoli.routing.router import Router, forget
 from daoli.routing.routes import BACK, FORTH, Connection, Route, key_of, selector
 from daoli.routing.static import static_flows
-from daoli.routing.verdict import answering, standing
+from daoli.routing.verdict import answering, standing, unknown
 from daoli.routing.view import End, Outside, Switch
 
 _Key = tuple[int, int, frozenset[object]]
@@ -66,6 +66,8 @@ class _Ends(NamedTuple):
 
     def judgement(self, policy: Policy) -> Judgement | None:
         """Judge the route that the flow is part of; None if there may be no route of this kind between the two."""
+        if unknown(self.source, self.destination):
+            return None
         return standing(policy.between(self.source, self.destination), self.connection)
 
     def only_answers(self, policy: Policy) -> bool:

@@ -72,7 +72,7 @@ from daoli.routing.pipeline import (
 from daoli.routing.policy import Between, Judgement
 from daoli.routing.routes import BACK, FORTH, Connection, Route, RouteTable, key_of, selector
 from daoli.routing.rules import Rule
-from daoli.routing.verdict import Outcome, Verdict, answering, decide, standing
+from daoli.routing.verdict import Outcome, Verdict, answering, decide, standing, unknown
 from daoli.routing.view import End, View
 
 Write = tuple[int, bytes]
@@ -242,6 +242,8 @@ class Router:
 
     def judged(self, route: Route) -> Judgement | None:
         """Say why policy still allows a route as it is; None if it does not."""
+        if unknown(route.source, route.destination):
+            return None
         between = self.view.policy.between(route.source, route.destination)
         judgement = standing(between, route.connection)
         if judgement is None or not judgement.allowed:
@@ -306,6 +308,8 @@ class Router:
         """Drop this kind of packet for a while, and tell the sender where that is fitting."""
         settings, frame = self.settings, verdict.frame
         seconds = settings.deny_timeout
+        if verdict.outcome is Outcome.PENDING:
+            return []  # the next one may come when it is known
         if verdict.outcome is Outcome.UNKNOWN_PORT:
             drop = MUTE.pack(0, DENY_COOKIE, seconds, Priority.MUTE, punt.in_port)
         elif frame is not None:

@@ -42,6 +42,8 @@ class Outcome(Enum):
     """Meant for the gateway itself."""
     EXPIRED = "ttl expired"
     DENIED = "denied"
+    PENDING = "identity unknown"
+    """From or to an endpoint of which it is not known yet whose it is; said to nobody, since it soon will be."""
     UNKNOWN_HOST = "unknown host"
     UNKNOWN_NETWORK = "unknown network"
     UNREACHABLE = "unreachable"
@@ -73,6 +75,8 @@ _MULTICAST_FROM = 224
 _NEVER_SENT = (0, 127)
 """First bytes of addresses that no router forwards (RFC 1812, 4.2.2.11)."""
 _FIRST_HOP = 1
+_NO_WAY: Final = (Outcome.DENIED, Outcome.PENDING)
+"""What holds whatever the way to the destination is like."""
 
 NOTHING: Final = Memory(RouteTable())
 """What is known where no packet has been seen."""
@@ -105,6 +109,8 @@ def decide(view: View, dpid: int, punt: Punt, memory: Memory = NOTHING) -> Verdi
 
 def _converse(view: View, source: End, destination: End, data: bytes, frame: Frame, memory: Memory) -> Verdict:
     """Judge a packet from one known end to another."""
+    if problem := unknown(source, destination):
+        return Verdict(Outcome.PENDING, frame, source, destination, problem=problem)
     between = view.policy.between(source, destination)
     if between.whole is not None:
         return _follow(source, destination, between.whole, None, frame)
@@ -132,6 +138,8 @@ def _tell(view: View, source: End, destination: End, about: Quoted, frame: Frame
 
     Outside anybody on that packet's way may send it; an endpoint speaks for itself only.
     """
+    if problem := unknown(source, destination):
+        return Verdict(Outcome.PENDING, frame, source, destination, problem=problem)
     peer = source if source.endpoint is not None else view.by_ipv4.get(about.ipv4_dst) or Subject(about.ipv4_dst)
     packet = Packet(about.proto, about.source_port, about.destination_port, opens=False)
     judgement = judge(view.policy.between(destination, peer), packet)
@@ -158,6 +166,12 @@ def packet_of(connection: Connection, *, opens: bool = False) -> Packet:
         asks = source_port in REQUESTS
         return Packet(ICMP, opens=asks, replies=not asks)
     return Packet(protocol, source_port or None, destination_port or None, opens)
+
+
+def unknown(source: End, destination: End) -> str:
+    """Say that policy cannot judge yet between two ends; empty if it can."""
+    ends = (source.endpoint, destination.endpoint)
+    return next((f"the container of endpoint {end.id} is not known yet" for end in ends if end and end.pending), "")
 
 
 def standing(between: Between, connection: Connection | None) -> Judgement | None:
@@ -246,7 +260,7 @@ def _entry(view: View, switch: Switch, frame: Frame) -> Switch | None:
 def _arrived(view: View, punt: Punt, frame: Frame, source: End, destination: End, memory: Memory) -> Verdict:
     """Judge what another host has routed here."""
     verdict = _converse(view, source, destination, punt.data, frame, memory)
-    if verdict.outcome is Outcome.DENIED:
+    if verdict.outcome in _NO_WAY:
         return verdict
     outcome = Outcome.REPORT if verdict.outcome is Outcome.REPORT else Outcome.RESTORE
     problem = absence(destination)  # of the source it does not matter: its packet is here already
@@ -316,7 +330,7 @@ def _to_nobody(view: View, punt: Punt, frame: Frame, source: Place, memory: Memo
         verdict = _tell(view, source, outside, about, frame)
     else:
         verdict = _converse(view, source, outside, punt.data, frame, memory)
-    if verdict.outcome is Outcome.DENIED:
+    if verdict.outcome in _NO_WAY:
         return verdict
     if not outside.switch.host.gateway or frame.ipv4_dst[0] in _NEVER_SENT:
         return Verdict(Outcome.UNKNOWN_NETWORK, frame, source, problem="no network holds this address")
