@@ -23,9 +23,11 @@ class FakeController:
         self.requests: list[tuple[str, str, Any]] = []
         self.answers = dict(answers or {})
         self.held: asyncio.Event | None = None
+        self.told = asyncio.Event()
 
     async def request(self, method: str, path: str, body: Any = None, *, timeout: float | None = None) -> Any:  # noqa: ASYNC109
         self.requests.append((method, path, body))
+        self.told.set()
         if self.held is not None:
             await self.held.wait()
         for (wanted, start), answer in self.answers.items():

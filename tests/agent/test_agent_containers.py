@@ -69,17 +69,27 @@ def web(*, running: bool = True, labels: dict[str, str] | None = None, network_i
 
 
 async def test_names_follow(rig: Rig) -> None:
-    """Name, container, usable labels and aliases of an endpoint come from Docker."""
+    """Name, container, labels of whatever kind, and usable aliases of an endpoint come from Docker."""
     rig.add_endpoint()
-    rig.containers.seen(CONTAINER_ID, web(labels={"team": "blue", "long": "x" * 2000, "bad key": "y"}))
+    labels = {"team": "blue", "long": "x" * 2000, "a key=": "y"}
+    assert rig.endpoints.listed[ENDPOINT].pending
+    rig.containers.seen(CONTAINER_ID, web(labels=labels))
     listed = rig.endpoints.listed[ENDPOINT]
     assert (listed.name, listed.container) == ("web", CONTAINER_ID)
-    assert (listed.labels, listed.aliases) == ({"team": "blue"}, ("www",))
+    assert (listed.labels, listed.aliases, listed.pending) == (labels, ("www",), False)
     assert rig.registry.endpoints[ENDPOINT].seen
     found = rig.containers.of_endpoint(ENDPOINT)
     assert found is not None
     assert found.name == "web"
     assert rig.containers.of_endpoint("unknown") is None
+
+
+async def test_attachments_are_told(rig: Rig) -> None:
+    """Who wants to know hears that Docker has connected a container."""
+    told: list[str] = []
+    rig.containers.when_attached(lambda: told.append("attached"))
+    rig.containers.attached()
+    assert told == ["attached"]
 
 
 async def test_other_networks_are_not_ours(rig: Rig) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.agent.fakes import FakeController, away, refused
 
 from daoli.agent.client import Refused, Unreachable
@@ -117,6 +118,34 @@ async def test_facts_follow_in_the_background() -> None:
         await asyncio.sleep(0)
     assert controller.requests[-1][2]["endpoints"][0].items() >= facts.items()
     assert len(controller.requests) == sent
+
+
+async def test_identity_without_aliases() -> None:
+    """Whose an endpoint is may be known before its other names, which then stay as they were."""
+    endpoints = Endpoints(FakeController(), "h1")
+    endpoints.restore([endpoint(2).model_copy(update={"pending": True})])
+    endpoints.describe("e2", name="web", container="ab" * 32, labels={}, aliases=["www"])
+    endpoints.describe("e2", name="www", container="ab" * 32, labels={"a=": "b"})
+    known = endpoints.listed["e2"]
+    assert (known.name, known.aliases, known.labels, known.pending) == ("www", ("www",), {"a=": "b"}, False)
+
+
+async def test_labels_beyond_the_bounds() -> None:
+    """A container with too many labels is known by the others, and that is told and logged once."""
+    endpoints = Endpoints(FakeController(), "h1")
+    endpoints.restore([endpoint(2)])
+    facts: dict[str, Any] = {"name": "web", "container": "ab" * 32, "labels": {"a": "1", "b": "x" * 65_536}}
+    with capture_logs() as logs:
+        endpoints.describe("e2", **facts)
+        endpoints.describe("e2", **facts)
+    assert endpoints.listed["e2"].labels == {"a": "1"}
+    assert endpoints.trimmed["e2"].startswith("container web: 1 of its 2 labels are not known to the fabric")
+    assert [(entry["event"], entry["container"]) for entry in logs] == [("labels_left_out", "web")]
+    endpoints.describe("e2", **facts | {"labels": {}})
+    assert endpoints.trimmed == {}
+    endpoints.describe("e2", **facts)
+    endpoints.forget("e2")
+    assert endpoints.trimmed == {}
 
 
 async def test_forgotten_endpoint_is_off_the_list_at_once() -> None:

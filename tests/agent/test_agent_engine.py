@@ -58,6 +58,21 @@ async def test_networks(docker: DockerApi, engine: DockerEngine) -> None:
     assert docker.requests[-1][:2] == ("DELETE", f"networks/{'cd' * 32}")
 
 
+async def test_identities(docker: DockerApi, engine: DockerEngine) -> None:
+    """A network tells the containers of its endpoints, and the list of containers what those are called."""
+    nobody = "34" * 32
+    docker.networks["cd" * 32] = NETWORK | {
+        "Containers": {WEB: {"EndpointID": "12" * 32}, f"ep-{nobody}": {"EndpointID": nobody}}
+    }
+    assert await engine.owners("cd" * 32) == {"12" * 32: WEB}
+    assert await engine.owners("ee" * 32) == {}
+    (web,) = await engine.introduce([WEB])
+    assert web == (WEB, "web", {"team": "blue"})
+    docker.fault = (500, "the disk is full")
+    with pytest.raises(EngineError, match="the disk is full"):
+        await engine.owners("cd" * 32)
+
+
 async def test_containers(docker: DockerApi, engine: DockerEngine) -> None:
     """A container is shown, made, connected, started, stopped and removed."""
     found = await engine.inspect(WEB)

@@ -74,7 +74,7 @@ class DockerApi:
             case "GET", ["info"]:
                 return web.json_response({"SystemTime": "2026-11-23T21:00:00.123456789Z"})
             case "GET", ["containers", "json"]:
-                return web.json_response([{"Id": key} for key in self.containers])
+                return web.json_response(list(map(_in_list, self.containers.values())))
             case "GET", ["containers", key, "json"] if key in self.containers:
                 return web.json_response(self.containers[key])
             case "POST", ["containers", "create"]:
@@ -98,6 +98,12 @@ class DockerApi:
         while (event := await stream.get()) is not None:
             await response.write(json.dumps(event).encode() + b"\n")
         return response
+
+
+def _in_list(found: dict[str, Any]) -> dict[str, Any]:
+    """Show a container as lists do; links to it are names of it too."""
+    labels = found["Config"]["Labels"]
+    return {"Id": found["Id"], "Names": [f"/other{found['Name']}", found["Name"]], "Labels": labels}
 
 
 def shown(key: str, name: str, *, running: bool = True, endpoint: str = "12" * 32) -> dict[str, Any]:

@@ -31,6 +31,10 @@ class Listener:
         assert container_id
         self.told.put_nowait(("seen", container and (container.name, container.running)))
 
+    def attached(self) -> None:
+        """Note it."""
+        self.told.put_nowait(("attached", None))
+
     def networks_changed(self) -> None:
         """Note it."""
         self.told.put_nowait(("networks", None))
@@ -81,6 +85,7 @@ async def test_list_and_events(docker: DockerApi) -> None:
         docker.tell("container", "create", DB)
         docker.tell("network", "connect", "cd" * 32, container=DB)
         docker.tell("container", "start", DB)
+        assert await listener.next() == ("attached", None)
         assert await listener.next() == ("seen", ("db", True))
         docker.containers[WEB] = shown(WEB, "web", running=False)
         docker.tell("container", "die", WEB)

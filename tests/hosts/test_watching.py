@@ -113,6 +113,19 @@ async def test_containers_are_the_list(inventory: Inventory, engines: FakeEngine
         assert inventory.view.endpoints == {}
 
 
+async def test_too_many_labels_are_told(inventory: Inventory, engines: FakeEngines) -> None:
+    """A container with more labels than are kept is an endpoint all the same, and named among the problems."""
+    await inventory.put_host(host(1, docker=URL))
+    async with watching(inventory, engines, EventHub()) as found:
+        one = container(2)._replace(labels={f"a{number}": "" for number in range(1001)})
+        engines.listeners[URL].attached()
+        engines.listeners[URL].listed({one.id: one})
+        await settle()
+        assert len(inventory.view.endpoints["02" * 32].labels) == 1000
+        (problem,) = found.problems("h1")
+        assert problem.startswith("container c2: 1 of its 1001 labels")
+
+
 async def test_burst_is_one_list(inventory: Inventory, engines: FakeEngines) -> None:
     """Two hundred containers that come at once are stored in one or two commits."""
     await inventory.put_host(host(1, docker=URL))

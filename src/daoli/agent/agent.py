@@ -27,6 +27,7 @@ from daoli.agent.driver.registry import Registry
 from daoli.agent.driver.veths import Veths
 from daoli.agent.endpoints import Endpoints
 from daoli.agent.engine import DockerEngine
+from daoli.agent.identities import Identities
 from daoli.agent.join import Registration, reach
 from daoli.agent.leave import Leaving, Say
 from daoli.agent.moves import Moves
@@ -100,6 +101,8 @@ class Agent:
         self.networks = Networks(self.engine, client, self.world, self.registry, self.driver)
         self.driver.removals = self.networks
         self.containers = Containers(self.registry, self.endpoints, self.driver, self.networks)
+        self.identities = Identities(self.engine, self.endpoints, self.registry)
+        self.containers.when_attached(self.identities.look)
         self.departed = Departed(client, self.world, self.containers, folder)
         self.engine_watcher = EngineWatcher(settings.docker, self.containers)
         self.zone = Zone()
@@ -200,6 +203,7 @@ class Agent:
             "the leases": self._keep_leases,
             "Docker's news": self.engine_watcher.run,
             "Docker's containers": self.containers.run,
+            "whose endpoints are": self.identities.run,
             "Docker's networks": self.networks.run,
             "published ports": self.publisher.run,
             "the report of published ports": self.reporting.run,
@@ -327,6 +331,8 @@ class Agent:
         found += [text for text in (self.world.problem, self.registration.problem, self.containers.problem) if text]
         found += [f"network {name}: {text}" for name, text in self.networks.problems.items()]
         found += [f"endpoint {name}: {text}" for name, text in self.endpoints.left_out.items()]
+        found += [f"endpoint {name}: {text}" for name, text in self.identities.problems.items()]
+        found += list(dict.fromkeys(self.endpoints.trimmed.values()))
         found += [f"publication {name}: {text}" for name, text in self.publisher.problems.items()]
         return {
             "version": __version__,

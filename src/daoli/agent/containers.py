@@ -21,13 +21,12 @@ from daoli.agent.driver.registry import Endpoint, Registry
 from daoli.agent.endpoints import Endpoints
 from daoli.agent.networks import Networks
 from daoli.hosts.engine import Attachment, Container
-from daoli.hosts.spec import ALIASES, LABELS, Alias, Labels
+from daoli.hosts.spec import ALIASES, Alias
 
 YOUNG_SECONDS: Final = 60.0
 """How long Docker may take from asking the driver for an endpoint until it shows it at a running container."""
 """… and from asking for an address until it asks for the endpoint."""
 TIDY_SECONDS: Final = 15.0
-_LABELS: Final = TypeAdapter[dict[str, str]](Labels)
 _ALIAS: Final = TypeAdapter[str](Alias)
 
 log = structlog.get_logger(__name__)
@@ -54,6 +53,7 @@ class Containers:
         self._tidy_now = asyncio.Event()
         self._unused: dict[str, float] = {}
         self._gone: list[Callable[[str], None]] = []
+        self._attached: list[Callable[[], None]] = []
         self.problem: str | None = None
         """Why the engine is not watched now."""
 
@@ -65,6 +65,10 @@ class Containers:
     def when_removed(self, listener: Callable[[str], None]) -> None:
         """Have a function called with the id of each container that was removed."""
         self._gone.append(listener)
+
+    def when_attached(self, listener: Callable[[], None]) -> None:
+        """Have a function called each time that Docker has connected a container to a network."""
+        self._attached.append(listener)
 
     def of_endpoint(self, endpoint_id: str) -> Container | None:
         """Find the container that an endpoint belongs to."""
@@ -103,6 +107,11 @@ class Containers:
         self._known[container_id] = container
         self._take(container)
 
+    def attached(self) -> None:
+        """Have it found out which container has a new endpoint."""
+        for listener in self._attached:
+            listener()
+
     def networks_changed(self) -> None:
         """Have the networks compared."""
         self._networks.look()
@@ -134,7 +143,7 @@ class Containers:
                 attachment.endpoint_id,
                 name=container.name,
                 container=container.id,
-                labels=_usable_labels(container.labels),
+                labels=container.labels,
                 aliases=_usable_aliases(attachment.aliases),
             )
 
@@ -197,12 +206,6 @@ class Containers:
             log.warning("lease_ended", ipv4=ipv4, why="no endpoint has it")
             del self._registry.leases[ipv4]
             self._registry.save()
-
-
-def _usable_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """Leave out the labels that the fabric cannot keep: a container is not unknown for one that is too long."""
-    usable = [key for key in sorted(labels) if _is_valid(_LABELS, {key: labels[key]})]
-    return {key: labels[key] for key in usable[:LABELS]}
 
 
 def _usable_aliases(aliases: Iterable[str]) -> list[str]:

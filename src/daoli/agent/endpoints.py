@@ -15,6 +15,7 @@ from typing import Any, Final, Never, Protocol
 import structlog
 
 from daoli.agent.client import Refused, Unreachable
+from daoli.hosts.labels import excess, fitting
 from daoli.hosts.spec import ListedEndpoint
 
 RETRY_SECONDS: Final = 2.0
@@ -47,6 +48,8 @@ class Endpoints:
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._marks: list[asyncio.Future[None]] = []
         self._work = asyncio.Event()
+        self.trimmed: dict[str, str] = {}
+        """By endpoint id, of which containers rules do not see all labels, and why."""
 
     @property
     def listed(self) -> Mapping[str, ListedEndpoint]:
@@ -85,23 +88,34 @@ class Endpoints:
         endpoint_id: str,
         *,
         name: str,
-        container: str | None,
+        container: str,
         labels: Mapping[str, str],
-        aliases: Sequence[str],
+        aliases: Sequence[str] | None = None,
     ) -> None:
-        """Say what became known of an endpoint after it was put; it is sent in the background."""
+        """Say whose an endpoint is that was put; it is sent in the background. Without aliases they stay."""
         known = self._listed.get(endpoint_id)
         if known is None:
             return
-        facts = {"name": name, "container": container, "labels": dict(labels), "aliases": tuple(aliases)}
+        kept = fitting(labels)
+        self._note(endpoint_id, name, excess(labels, kept))
+        facts: dict[str, Any] = {"name": name, "container": container, "labels": kept, "pending": False}
+        facts["aliases"] = known.aliases if aliases is None else tuple(aliases)
         described = known.model_copy(update=facts)
         if described != known:
             self._listed[endpoint_id] = described
             self._work.set()
 
+    def _note(self, endpoint_id: str, name: str, problem: str | None) -> None:
+        if problem is None:
+            self.trimmed.pop(endpoint_id, None)
+        elif self.trimmed.get(endpoint_id) != (told := f"container {name}: {problem}"):
+            self.trimmed[endpoint_id] = told
+            log.warning("labels_left_out", endpoint=endpoint_id, container=name, reason=problem)
+
     def forget(self, endpoint_id: str) -> None:
         """Take an endpoint off the list; the list is sent when it can be."""
         self._listed.pop(endpoint_id, None)
+        self.trimmed.pop(endpoint_id, None)
         self._left_out.pop(endpoint_id, None)
         waiting = self._waiting.pop(endpoint_id, None)
         if waiting is not None:

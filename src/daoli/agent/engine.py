@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+import json
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple, TypeVar
 
-import aiodocker
+import aiodocker.networks
 import aiohttp
 from aiodocker.exceptions import DockerError
 
+from daoli.agent.identities import Introduction
 from daoli.agent.networks import DockerNetwork, EngineAway, EngineError
 
 STOP_GRACE: Final = 15.0
 """Seconds beyond the container's own that Docker has for stopping it."""
 
+NOBODY: Final = "ep-"
+"""What Docker puts before the id of an endpoint, in the place of the id of a container, where none has it."""
 NO_ANSWER: Final = 900
 """The status that aiodocker gives to an engine which it cannot connect to."""
 
@@ -44,6 +48,14 @@ class DockerEngine:
         async with _translated():
             return [_network(shown) for shown in await self._docker.networks.list()]
 
+    async def owners(self, network_id: str) -> dict[str, str]:
+        """Tell a network's endpoints by id, each with its container's; those that no container has yet are left out."""
+        async with _translated():
+            network = aiodocker.networks.DockerNetwork(self._docker, network_id)  # type: ignore[no-untyped-call]
+            shown = await _or_none(network.show()) or {}
+        containers = shown.get("Containers") or {}
+        return {str(found["EndpointID"]): key for key, found in containers.items() if not key.startswith(NOBODY)}
+
     async def create_network(self, config: dict[str, Any]) -> None:
         """Make a network, as `POST /networks/create` has it; EngineError if Docker refuses."""
         async with _translated():
@@ -55,6 +67,16 @@ class DockerEngine:
             await (await self._docker.networks.get(network_id)).delete()
 
     # -- containers ------------------------------------------------------------------------------------------------
+
+    async def introduce(self, container_ids: Sequence[str]) -> list[Introduction]:
+        """Tell what containers are called; unlike `inspect` it does not wait for one that starts."""
+        async with _translated():
+            filters = json.dumps({"id": list(container_ids)})
+            return [
+                Introduction(found.id, name, found["Labels"] or {})
+                for found in await self._docker.containers.list(all=1, filters=filters)
+                if (name := _own_name(found["Names"])) is not None
+            ]
 
     async def inspect(self, container: str) -> dict[str, Any] | None:
         """Show a container; None if there is none of that id or name."""
@@ -103,6 +125,11 @@ class DockerEngine:
         """Get an image from its registry; EngineError if that fails."""
         async with _translated():
             await self._docker.images.pull(image, timeout=seconds)
+
+
+def _own_name(names: Sequence[str]) -> str | None:
+    """Find a container's name: links to it have the name of the other container before them."""
+    return next((name[1:] for name in names if name.rfind("/") == 0), None)
 
 
 T = TypeVar("T")

@@ -65,6 +65,10 @@ class Listener(Protocol):
         """Take a container as it is now; None when it was removed."""
         ...
 
+    def attached(self) -> None:
+        """Note that a container was connected to a network; it may be about to start, and cannot be inspected yet."""
+        ...
+
     def networks_changed(self) -> None:
         """Note that a network was made or removed."""
         ...
@@ -145,6 +149,8 @@ class EngineWatcher:
             case "container" if action in CONTAINER_ACTIONS:
                 self._look_at(actor.get("ID"))
             case "network" if action in NETWORK_ACTIONS:
+                if action == "connect":
+                    self._listener.attached()
                 self._look_at((actor.get("Attributes") or {}).get("container"))
             case "network":
                 self._listener.networks_changed()

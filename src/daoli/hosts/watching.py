@@ -20,8 +20,9 @@ from daoli.hosts.engine import Attachment, Container, EngineWatcher, Listener
 from daoli.hosts.errors import InventoryError, NotFound
 from daoli.hosts.events import EventHub
 from daoli.hosts.inventory import Inventory
+from daoli.hosts.labels import excess, fitting
 from daoli.hosts.mirror import Changed
-from daoli.hosts.spec import ALIASES, LABELS, ListedEndpoint, faults
+from daoli.hosts.spec import ALIASES, ListedEndpoint, faults
 from daoli.store.base import StoreUnavailable
 
 PORT_PREFIX: Final = "dl"
@@ -74,6 +75,9 @@ class WatchedHost:
             known[container_id] = container
         self.look()
 
+    def attached(self) -> None:
+        """Nothing is known of a container's endpoint before it is seen."""
+
     def networks_changed(self) -> None:
         """Nothing depends on the engine's networks: containers name theirs."""
 
@@ -91,7 +95,11 @@ class WatchedHost:
     def problems(self) -> list[str]:
         """Say what keeps the list from being true, a sentence each."""
         found = [f"its Docker engine at {self.url} cannot be watched: {self.fault}"] if self.fault else []
-        return found + [f"container {name} is left out: {why}" for name, why in self.left_out.items()]
+        found += [f"container {name} is left out: {why}" for name, why in self.left_out.items()]
+        for container in (self._known or {}).values():
+            if container.attachments and (why := excess(container.labels, fitting(container.labels))):
+                found.append(f"container {container.name}: {why}")
+        return found
 
     async def run(self) -> Never:
         """Send the list whenever it may have changed."""
@@ -150,7 +158,7 @@ def listed_endpoint(container: Container, attachment: Attachment) -> ListedEndpo
         mac=attachment.mac,
         ipv4=attachment.ipv4,
         port=PORT_PREFIX + attachment.endpoint_id[:ID_DIGITS],
-        labels=dict(sorted(container.labels.items())[:LABELS]),
+        labels=fitting(container.labels),
         container=container.id,
         aliases=attachment.aliases[:ALIASES],
     )

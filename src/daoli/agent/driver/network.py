@@ -203,7 +203,12 @@ class NetworkDriver:
         network = self._registry.networks[endpoint.network]
         try:
             return ListedEndpoint(
-                id=endpoint.id, network=network.name or "", mac=endpoint.mac, ipv4=endpoint.ipv4, port=endpoint.port
+                id=endpoint.id,
+                network=network.name or "",
+                mac=endpoint.mac,
+                ipv4=endpoint.ipv4,
+                port=endpoint.port,
+                pending=True,  # Docker does not say for which container it is
             )
         except ValidationError as error:
             raise Refusal("; ".join(f"{fault.field}: {fault.detail}" for fault in faults(error))) from error
