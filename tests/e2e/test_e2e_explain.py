@@ -388,3 +388,30 @@ def test_a_host_with_an_agent_lets_in_what_is_published(docker_rig: DockerRig) -
         assert [port["port"] for port in said["published"]] == [8099]
     finally:
         docker_rig.lab.api.delete(f"/publish/{made.body['id']}")
+
+
+@pytest.mark.timeout(180)
+def test_a_disconnect_by_id_outlives_a_restart(docker_rig: DockerRig) -> None:
+    """Whoever is disconnected by an endpoint's id stays so when Docker gives it another; connect ends it."""
+    make_network(docker_rig, "blue", "--subnet", "10.1.0.0/24")
+    one, other = (docker_rig.run(host, name, "--network", "blue") for host, name in (("h1", "one"), ("h2", "other")))
+
+    def ids() -> dict[str, str]:
+        return {each["name"]: each["id"] for each in docker_rig.get("/endpoints?network=blue")["endpoints"]}
+
+    def ctl(*words: str) -> str:
+        return str(docker_rig.lab.controller.exec([sys.executable, "-m", "daoli.cli", *words]).stdout)
+
+    wait_until(lambda: {"one", "other"} <= ids().keys(), PATIENCE, what="both endpoints")
+    before = ids()
+    rule_id = ctl("disconnect", before["one"][:12], before["other"], "-o", "name").strip()
+    try:
+        assert not one.reaches(other.address("blue"))
+        docker_rig["h1"].docker("restart", "-t0", "one")
+        wait_until(lambda: ids().get("one", before["one"]) != before["one"], PATIENCE, what="another id")
+        assert not one.reaches(other.address("blue"))
+        assert " yes" in next(line for line in ctl("rule", "ls").splitlines() if rule_id in line)
+        assert " replaced: allow " in ctl("connect", "other", "one")
+        wait_until(lambda: one.reaches(other.address("blue")), PATIENCE, what="the connection")
+    finally:
+        ctl("rule", "rm", rule_id)
