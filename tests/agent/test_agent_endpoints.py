@@ -13,7 +13,7 @@ from tests.agent.fakes import FakeController, away, refused
 
 from daoli.agent.client import Refused, Unreachable
 from daoli.agent.endpoints import Endpoints
-from daoli.hosts.spec import ListedEndpoint
+from daoli.hosts.spec import ListedEndpoint, PublishedPort
 
 
 def endpoint(number: int) -> ListedEndpoint:
@@ -146,6 +146,26 @@ async def test_labels_beyond_the_bounds() -> None:
     endpoints.describe("e2", **facts)
     endpoints.forget("e2")
     assert endpoints.trimmed == {}
+
+
+async def test_published_ports_are_told_before_they_lead_in() -> None:
+    """Ports that lead to an endpoint are sent, and waited for, once; those of an unknown endpoint are nobody's."""
+    controller, port = FakeController(), PublishedPort(port=8080, target_port=80)
+    async with running(controller) as endpoints:
+        await endpoints.put(endpoint(2))
+        await endpoints.publish("e2", [port])
+        await endpoints.publish("e2", [port])
+        await endpoints.publish("e3", [port])
+    assert len(controller.requests) == 2
+    assert controller.requests[-1][2]["endpoints"][0]["published"] == [{"port": 8080, "target_port": 80}]
+
+
+async def test_controller_that_takes_no_note_is_told_of() -> None:
+    """Who publishes a port hears when the controller does not answer in time."""
+    endpoints = Endpoints(FakeController(), "h1", timeout=0.0)
+    endpoints.restore([endpoint(2)])
+    with pytest.raises(TimeoutError):
+        await endpoints.publish("e2", [PublishedPort(port=8080, target_port=80)])
 
 
 async def test_forgotten_endpoint_is_off_the_list_at_once() -> None:

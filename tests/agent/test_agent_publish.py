@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from daoli.agent.driver.registry import Endpoint, Registry
 from daoli.agent.nat import Nat, Rules
 from daoli.agent.publish import Publisher
 from daoli.agent.world import World
+from daoli.hosts.spec import PUBLISHED, PublishedPort
 
 ENDPOINT = {
     "id": "e1",
@@ -41,6 +42,10 @@ class FakeNat:
         return True
 
 
+async def told(_endpoint_id: str, _published: Sequence[PublishedPort]) -> None:
+    """Be a controller that takes note at once."""
+
+
 @pytest.fixture
 def free_port() -> int:
     with socket.socket() as holder:
@@ -52,7 +57,7 @@ def free_port() -> int:
 def there(tmp_path: Path) -> Iterator[tuple[Publisher, FakeNat, World, Registry]]:
     registry, rules, world = Registry(tmp_path), FakeNat(), make_world()
     registry.endpoints["e9"] = Endpoint(id="e9", network="n", ipv4="10.1.0.9", mac="02:42:0a:01:00:09", port="dl9")
-    publisher = Publisher(cast("Nat", rules), world, registry, "h1", "192.0.2.1", lambda: None)
+    publisher = Publisher(cast("Nat", rules), world, registry, "h1", "192.0.2.1", told, lambda: None)
     yield publisher, rules, world, registry
     for holder in publisher._held.values():
         holder.close()
@@ -106,11 +111,34 @@ async def test_ports_survive_the_agent(there: Rig, free_port: int, tmp_path: Pat
     publisher, _, world, registry = there
     await publisher.publish("e9", "10.1.0.9", [mapping(free_port)])
     rules = FakeNat()
-    again = Publisher(cast("Nat", rules), world, Registry(tmp_path), "h1", "192.0.2.1", lambda: 1053)
+    again = Publisher(cast("Nat", rules), world, Registry(tmp_path), "h1", "192.0.2.1", told, lambda: 1053)
     await again.apply()
     assert [m.port for m in rules.rules[-1].mappings] == [free_port]
     assert rules.rules[-1].names_port == 1053
     assert registry.endpoints["e9"].mappings
+
+
+async def test_port_leads_in_once_the_controller_knows(there: Rig, free_port: int) -> None:
+    """The port that was chosen is told before it leads anywhere; if it cannot be, none is published, and it is free."""
+    publisher, rules, _, _ = there
+    heard: list[tuple[str, list[PublishedPort], int]] = []
+
+    async def hear(endpoint_id: str, published: Sequence[PublishedPort]) -> None:
+        heard.append((endpoint_id, list(published), len(rules.rules)))
+        if len(heard) > 1:
+            raise TimeoutError
+
+    publisher._tell = hear
+    wanted = PortMapping(Proto=6, Port=80, HostPort=free_port, HostPortEnd=free_port + 9)
+    await publisher.publish("e9", "10.1.0.9", [wanted])
+    assert [(name, port.target_port, loads) for name, [port], loads in heard] == [("e9", 80, 0)]
+    assert free_port <= heard[0][1][0].port <= free_port + 9
+    await publisher.unpublish("e9")
+    with pytest.raises(Refusal, match="does not take note"):
+        await publisher.publish("e9", "10.1.0.9", [mapping(free_port)])
+    assert publisher.is_free("127.0.0.1", "tcp", free_port)
+    with pytest.raises(Refusal, match="are too many"):
+        await publisher.publish("e9", "10.1.0.9", [mapping(free_port)] * (PUBLISHED + 1))
 
 
 @pytest.mark.parametrize(("proto", "address", "why"), [(132, "", "cannot be published"), (6, "::", "IPv4")])

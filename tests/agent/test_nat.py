@@ -90,6 +90,13 @@ def test_published_ports_lead_in_from_outside_and_from_the_host() -> None:
     assert text.count("ip daddr 192.0.2.1 udp dport 53 dnat to 10.1.0.6:53") == 2
 
 
+def test_containers_come_in_by_the_address_that_policy_knows() -> None:
+    """What containers send to another address than the host's own in the fabric is led nowhere."""
+    chain = render(RULES).partition("chain prerouting {")[2].partition("}")[0]
+    kept = 'iifname "daoli" ip daddr != 192.0.2.1 accept'
+    assert 0 < chain.index("dport 53 dnat to 127.0.0.1") < chain.index(kept) < chain.index("dnat to 10.1.0.5:80")
+
+
 def test_way_out_is_for_networks_that_have_one() -> None:
     """Only networks that are not internal are masqueraded."""
     text = render(RULES)

@@ -20,6 +20,8 @@ HEALING = 30.0
 """Seconds in which what somebody else destroyed is made good: it is looked for every 10 s."""
 
 PAGE = "hello\n"
+REFUSED, TOO_SLOW = 7, 28
+"""What curl exits with."""
 WEB = "echo hello >/www/index.html; head -c 1000000 /dev/urandom >/www/big; exec httpd -f -v -h /www"
 HTTP_SERVER = (sys.executable, "-u", "-m", "http.server", "--directory", "/proc/self/fdinfo")
 
@@ -446,6 +448,68 @@ def test_publication_of_a_container_removed_meanwhile(rig: DockerRig) -> None:
     finally:
         start_controller(rig)
     wait_until(lambda: rig.get("/publish")["publications"] == [], PATIENCE)
+
+
+# -- policy ------------------------------------------------------------------------------------------------------------
+
+
+def connects(place: Place, where: str) -> int:
+    """Fetch a page within two seconds; give curl's exit code, 7 where the connection is refused."""
+    return place.exec(["curl", "-sS", "-o", "/dev/null", "-m", "2", f"http://{where}/"], check=False).returncode
+
+
+def test_rules_hold_for_published_ports(rig: DockerRig) -> None:
+    """A container that is denied another does not reach it by a host's port either, of whatever kind and host."""
+    web = run_web(rig, "h3", "web", "-p", "8080:80", "-p", "80")
+    box, near = (Sandbox(rig.run(host, name, "--network", "blue")) for host, name in (("h1", "box"), ("h3", "near")))
+    publish(rig, port=8081, target="web", target_port=80)
+    third = rig["h3"].address
+    ways = [f"{host.address}:8081" for host in rig.lab.hosts.values()]
+    ways += [f"{third}:8080", f"{third}:{own_port(web, 80)}"]
+    for at in ways:
+        wait_until(lambda at=at: get(box, at) == get(near, at) == PAGE, PATIENCE)  # type: ignore[misc]
+    denial = {"action": "deny", "source": {"network": "blue"}, "destination": {"endpoint": "web"}, "priority": 60000}
+    answer = rig.lab.api.post("/rules", denial)
+    assert answer.status == 201, answer
+    for at in ways:
+        assert connects(box, at) == connects(near, at) == REFUSED, at
+        assert get(rig.lab.outside, at) == PAGE
+    said = rig.get(f"/explain?source=box&destination={third}&protocol=tcp&port=8080")
+    assert (said["allowed"], said["rule"]) == (False, answer.body["id"])
+    assert said["reason"].startswith("by published port 8080 of h3, which leads to web: denied by rule")
+    assert rig.lab.api.delete(f"/rules/{answer.body['id']}").status == 200
+    for at in ways:
+        assert get(box, at) == get(near, at) == PAGE, at
+
+
+def test_rule_cuts_a_transfer_by_a_published_port(rig: DockerRig) -> None:
+    """What goes on by a host's port stops when a rule comes that denies it, and the answer names the routes."""
+    run_web(rig, "h3", "web", "-p", "8080:80")
+    box = Sandbox(rig.run("h1", "box", "--network", "blue"))
+    publish(rig, port=8081, target="web", target_port=80)
+    ways = (f"{rig['h3'].address}:8080", f"{rig['h1'].address}:8081")
+    for at in ways:
+        wait_until(lambda at=at: get(box, at) == PAGE, PATIENCE)  # type: ignore[misc]
+        slowly = ("curl", "-sS", "-o", "/dev/null", "-D", "/dev/stderr", "--limit-rate", "20k", "-y", "3", "-Y", "1")
+        with background(box, *slowly, f"http://{at}/big", ready="200 OK") as transfer:
+            rule = {"action": "deny", "source": {"endpoint": "box"}, "destination": {"endpoint": "web"}}
+            answer = rig.lab.api.post("/rules", rule)
+            host = at.partition(":")[0]
+            cut = [
+                route for route in answer.body["cut"] if host in (route["source_address"], route["destination_address"])
+            ]
+            assert cut, answer
+            assert transfer.wait(30) == TOO_SLOW
+        assert rig.lab.api.delete(f"/rules/{answer.body['id']}").status == 200
+
+
+def test_other_addresses_of_a_host_lead_nowhere(rig: DockerRig) -> None:
+    """A container reaches published ports at its host's fabric address only, where policy knows them."""
+    run_web(rig, "h1", "web", "-p", "8080:80")
+    box = Sandbox(rig.run("h1", "box", "--network", "blue"))
+    wait_until(lambda: get(box, f"{rig['h1'].address}:8080") == PAGE, PATIENCE)
+    assert get(rig["h1"], "172.17.0.1:8080") == PAGE
+    assert connects(box, "172.17.0.1:8080") == REFUSED
 
 
 # -- what stays shut ---------------------------------------------------------------------------------------------------

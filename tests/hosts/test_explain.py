@@ -14,7 +14,8 @@ from daoli.hosts.question import Question
 from daoli.hosts.reports import PublishedPort
 from daoli.ofproto import FlowMod, PortNo, PortReason, PortState, PortStatus, flow_text
 from daoli.ofproto.shapes import Punt
-from daoli.routing.model import ROUTER_MAC, Network
+from daoli.routing.model import ROUTER_MAC, Network, Published
+from daoli.routing.packet import TCP
 from daoli.routing.pipeline import NAMES_PORT
 from daoli.routing.rules import Kind, Rule, Selector
 from daoli.routing.view import PortInfo
@@ -180,6 +181,24 @@ async def test_rules_about_addresses_decide(rig: Rig) -> None:
     rig.post(replace(rig.network, internal=True))
     said = await rig.fabric.explain(Question(rig.endpoints[1], IPv4Address("203.0.113.1")))
     assert (said.allowed, said.reason) == (False, "internal network")
+
+
+async def test_port_of_a_host_leads_to_a_denied_container(rig: Rig) -> None:
+    """What is asked about a host's port is judged as for the container behind; so is what would have to change."""
+    await open_world(rig)
+    one, two = rig.endpoints[1], rig.endpoints[2]
+    rig.post(replace(two, published=(Published(TCP, 8081, 80),)))
+    rig.view.policy.put_rule(Rule("no", allow=False, destination=Selector(Kind.ENDPOINT, two.id)))
+    at = IPv4Address(rig.hosts[2].address)
+    said = await rig.fabric.explain(Question(one, at, "tcp", 8081, why_not=True))
+    assert (said.allowed, said.rule, said.flows, said.granularity) == (False, "no", (), "connection")
+    assert said.reason == "by published port 8081 of h2, which leads to e2: denied by rule no"
+    assert said.why_not is not None
+    assert said.why_not.said == "policy denies it: denied by rule no"
+    assert said.why_not.remedies
+    assert (await rig.fabric.explain(Question(one, at, "tcp", 22, why_not=True))).allowed
+    assert (await rig.fabric.explain(Question(one, at))).reason.startswith("it depends")
+    assert (await rig.fabric.explain(Question(one, at, "icmp"))).allowed
 
 
 async def test_no_gateway(rig: Rig) -> None:

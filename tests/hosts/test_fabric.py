@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import cast
 
-from tests.hosts.gateways import enter, leave, open_world
+from tests.hosts.gateways import enter, leave, open_world, send
 from tests.hosts.rig import NO_BUFFER, FakeDatapath, Rig, port, uplink
 
 from daoli.datapath import Datapath, DatapathError
@@ -23,8 +23,11 @@ from daoli.ofproto import (
     PortStatus,
 )
 from daoli.routing.flows import Ended
-from daoli.routing.model import Network
+from daoli.routing.model import Network, Published
+from daoli.routing.packet import UDP
 from daoli.routing.pipeline import MAGIC, MAGIC_MASK, Kind
+from daoli.routing.rules import Kind as Naming
+from daoli.routing.rules import Rule, Selector
 
 
 async def test_unregistered_datapath_is_quarantined_until_posted(rig: Rig) -> None:
@@ -226,6 +229,21 @@ async def test_outside_routes_are_cut(rig: Rig) -> None:
         await rig.quiet()
         assert len(rig.fabric.router.routes) == 0
         assert {len(rig.datapaths[n].live) for n in (1, 2)} == {0}
+
+
+async def test_port_that_leads_to_a_denied_container_takes_its_routes_along(rig: Rig) -> None:
+    """A route to a host's port is cut when that turns out to lead to a container that policy denies; others stay."""
+    await open_world(rig)
+    one, two = rig.endpoints[1], rig.endpoints[2]
+    ends = (Selector(Naming.ENDPOINT, one.id), Selector(Naming.ENDPOINT, two.id))
+    rig.view.policy.put_rule(Rule("r1", allow=False, source=ends[0], destination=ends[1]))
+    for address in (rig.hosts[1].address, rig.hosts[2].address):
+        send(rig, 1, 11, one.mac, one.ipv4, address)
+    assert len(rig.fabric.router.routes) == 2
+    rig.post(replace(two, published=(Published(UDP, 9, 80),)))
+    await rig.quiet()
+    [left] = rig.fabric.router.routes
+    assert left.destination.ipv4 == rig.hosts[1].address
 
 
 async def test_packet_is_held_back_when_its_connection_comes_in_elsewhere(rig: Rig) -> None:

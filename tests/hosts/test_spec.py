@@ -22,7 +22,8 @@ from daoli.hosts.spec import (
     Spec,
 )
 from daoli.hosts.spec import faults as faults_of
-from daoli.routing.model import Endpoint, Host, Network
+from daoli.routing.model import Endpoint, Host, Network, Published
+from daoli.routing.packet import TCP, UDP
 
 HOST: dict[str, Any] = {"name": "h1", "dpid": "00000000000000a1", "address": "192.0.2.1", "uplink": "eth0"}
 NETWORK: dict[str, Any] = {"name": "blue", "subnet": "10.1.0.0/16"}
@@ -63,8 +64,25 @@ HOSTS = st.builds(
 TEXTS = st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=9), st.text(st.characters(codec="utf-8")))
 CONTAINERS = st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z")
 ALIASES = st.lists(st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}\Z"), max_size=3).map(tuple)
+TRANSPORT_PORTS = st.integers(1, 65535)
+PUBLISHED = st.lists(
+    st.builds(Published, st.sampled_from((TCP, UDP)), TRANSPORT_PORTS, TRANSPORT_PORTS, st.just(b"") | ADDRESSES),
+    max_size=3,
+).map(tuple)
 ENDPOINTS = st.builds(
-    Endpoint, NAMES, NAMES, NAMES, NAMES, MACS, ADDRESSES, PORTS, TEXTS, CONTAINERS, ALIASES, st.booleans()
+    Endpoint,
+    NAMES,
+    NAMES,
+    NAMES,
+    NAMES,
+    MACS,
+    ADDRESSES,
+    PORTS,
+    TEXTS,
+    CONTAINERS,
+    ALIASES,
+    st.booleans(),
+    published=PUBLISHED,
 )
 
 

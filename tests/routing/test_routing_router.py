@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 
 import pytest
-from tests.routing.frames import ICMP, UDP, echo, ipv4, see
+from tests.routing.frames import ICMP, TCP, UDP, echo, ipv4, see
 from tests.routing.simulator import messages
-from tests.routing.world import UPLINK, Plan, Spot, World, host, port_of, punt, uplink_mac
+from tests.routing.world import UPLINK, Plan, Spot, World, host, local_mac, port_of, punt, uplink_mac
 
 from daoli.ofproto import FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, Match, PacketOut, PortNo
 from daoli.routing.flows import Ended
-from daoli.routing.model import ROUTER_MAC
+from daoli.routing.model import ROUTER_MAC, Lead, Published
 from daoli.routing.packet import (
     HOST_UNREACHABLE,
     NETWORK_UNREACHABLE,
@@ -24,6 +25,8 @@ from daoli.routing.packet import Unreachable as Kind
 from daoli.routing.pipeline import COOKIE_ALL, DENY_COOKIE, KIND_MASK, STATIC_COOKIE, Priority, pair_cookie
 from daoli.routing.router import Answer, Router, RouterSettings, Write
 from daoli.routing.routes import BACK, FORTH, Route
+from daoli.routing.rules import Kind as Naming
+from daoli.routing.rules import Rule, Selector
 from daoli.routing.verdict import Outcome
 from daoli.routing.view import PortInfo
 
@@ -486,3 +489,140 @@ def test_flows_after_the_port_changed(bench: Bench) -> None:
 def replace_port(bench: Bench, number: int, port_no: int) -> PortInfo:
     """Report an endpoint's port under another number."""
     return bench.world.view.switches[H0].ports[f"p{number}"]._replace(number=port_no)
+
+
+# -- published ports -------------------------------------------------------------------------------------------------
+
+HOST0, HOST1 = host(0).address, host(1).address
+DENIAL = Rule(
+    "r1", allow=False, source=Selector(Naming.ENDPOINT, "e0"), destination=Selector(Naming.ENDPOINT, "e1"), priority=9
+)
+SYN, ACK = 0x02, 0x10
+
+
+def published_world() -> World:
+    """Endpoint 0 on host 0 and endpoint 1 on host 1, where port 8080 leads to its 80, as 8081 of all hosts does."""
+    world = World(Plan((True, True), (Spot(0), Spot(1))), gateway=True)
+    target = world.place(1).endpoint
+    own = tuple(Published(protocol, 8080, 80) for protocol in (TCP, UDP))
+    world.view.put_endpoint(replace(target, container="c1", published=own))
+    for protocol in (TCP, UDP):
+        world.view.doors.put_lead(Lead(f"p{protocol}", None, "c1", None, Published(protocol, 8081, 80)))
+    return world
+
+
+def segment(proto: int, source_port: int, destination_port: int, flags: int) -> bytes:
+    """Make the head of a TCP segment or a UDP datagram."""
+    head = struct.pack("!HH", source_port, destination_port)
+    return head + (bytes(9) + bytes((flags,)) + bytes(6) if proto == TCP else struct.pack("!HH", 8, 0))
+
+
+def say(
+    world: World,
+    address: bytes,
+    port: int,
+    proto: int = TCP,
+    *,
+    flags: int = SYN,
+    fragment: int = 0,
+    sport: int = 40000,
+) -> Answer:
+    """Have endpoint 0 say something to a host's port; give how that was answered."""
+    me, before = world.place(0), len(world.answers)
+    payload = segment(proto, sport, port, flags)
+    world.send(0, ipv4(me.mac, ROUTER_MAC, me.ipv4, address, proto=proto, payload=payload, fragment=fragment))
+    assert len(world.answers) == before + 1
+    return world.answers[-1]
+
+
+def hear(world: World, port: int, proto: int = TCP, *, flags: int = SYN | ACK, sport: int = 40000) -> Answer:
+    """Have host 0 say something to endpoint 0 from a port; give how that was answered."""
+    me, payload = world.place(0), segment(proto, port, sport, flags)
+    world.send_from_host(0, ipv4(local_mac(0), ROUTER_MAC, HOST0, me.ipv4, proto=proto, payload=payload))
+    return world.answers[-1]
+
+
+@pytest.mark.parametrize("proto", [TCP, UDP])
+@pytest.mark.parametrize(("address", "port"), [(HOST0, 8081), (HOST1, 8081), (HOST1, 8080)])
+def test_published_port_of_a_denied_container(address: bytes, port: int, proto: int) -> None:
+    """Who is denied a container is denied the ports that lead there, by name, however the packet looks."""
+    world = published_world()
+    opened = say(world, address, port, proto).opened
+    assert opened is not None
+    assert opened.connection is not None
+    world.view.policy.put_rule(DENIAL)
+    assert world.router.obsolete(world.router.affected([DENIAL])) == [opened]
+    world.net.write(world.router.revoke([opened])[1])
+    for flags in (SYN, ACK, SYN | ACK, 0):
+        answer = say(world, address, port, proto, flags=flags, sport=41000 + flags)
+        assert answer.outcome is Outcome.DENIED
+        assert answer.verdict is not None
+        assert answer.verdict.judgement is not None
+        assert answer.verdict.judgement.rule == "r1"
+        name = "h0" if address == HOST0 else "h1"
+        assert answer.verdict.judgement.reason == (
+            f"by published port {port} of {name}, which leads to e1: denied by rule r1"
+        )
+    assert say(world, address, 22, proto, sport=42000).outcome is Outcome.FORWARD
+    world.view.policy.remove_rule("r1")
+    assert say(world, address, port, proto, sport=43000).outcome is Outcome.FORWARD
+
+
+@pytest.mark.parametrize("proto", [TCP, UDP])
+def test_published_port_does_not_answer_either(proto: int) -> None:
+    """What comes from a published port to who is denied the container behind does not revive what was cut."""
+    world = published_world()
+    world.view.policy.put_rule(DENIAL)
+    assert hear(world, 8081, proto).outcome is Outcome.DENIED
+    assert hear(world, 9000, proto, sport=40001).outcome is Outcome.FORWARD
+    world.view.policy.remove_rule("r1")
+    assert hear(world, 8081, proto, sport=40002).outcome is Outcome.FORWARD
+
+
+def test_fragments_to_a_host_with_a_denied_port() -> None:
+    """Fragments show no ports, so that none pass to a host of which one port leads to a denied container."""
+    world = published_world()
+    assert say(world, HOST0, 9000, UDP, fragment=0x2000).outcome is Outcome.FORWARD
+    world.view.policy.put_rule(DENIAL)
+    world.net.write(world.router.revoke(world.router.obsolete(world.router.with_hosts()))[1])
+    assert say(world, HOST0, 9000, UDP, fragment=0x2000).outcome is Outcome.DENIED
+
+
+def test_no_pair_route_to_a_host() -> None:
+    """By a route of the pair a container would come to every port of a host; those who are no hosts have one."""
+    world = published_world()
+    ping = echo(8)
+    me = world.place(0)
+    for address, pair in ((HOST0, False), (HOST1, False), (OUTSIDE, True)):
+        world.send(0, ipv4(me.mac, ROUTER_MAC, me.ipv4, address, proto=ICMP, payload=ping))
+        opened = world.answers[-1].opened
+        assert opened is not None
+        assert (opened.connection is None) is pair
+    opened = hear(world, 9000, UDP).opened
+    assert opened is not None
+    assert opened.connection is not None
+
+
+def test_container_reaches_itself_by_a_published_port() -> None:
+    """What a container says to itself by a host is no matter between two."""
+    world = published_world()
+    own = Selector(Naming.NETWORK, "n0")
+    world.view.policy.put_rule(Rule("r2", allow=False, source=own, destination=own))
+    me = world.place(1)
+    world.send(1, ipv4(me.mac, ROUTER_MAC, me.ipv4, HOST1, proto=TCP, payload=segment(TCP, 40000, 8080, SYN)))
+    assert world.answers[-1].outcome is Outcome.FORWARD
+    assert say(world, HOST1, 8080).outcome is Outcome.DENIED
+
+
+def test_restarted_controller_judges_published_ports() -> None:
+    """What goes by a published port is adopted by another controller, unless policy denies the container by then."""
+    world = published_world()
+    say(world, HOST1, 8080)
+    say(world, HOST1, 22, sport=41000)
+    world.restart()
+    assert len(world.router.routes) == 2
+    world.view.policy.put_rule(DENIAL)
+    world.restart()
+    [kept] = world.router.routes
+    assert kept.connection is not None
+    assert 22 in kept.connection

@@ -87,12 +87,19 @@ class Agent:
         self.watch = Watch()
         self.registration = Registration(client, self.world, self.spec)
         self.nat = Nat()
+        self.endpoints = Endpoints(client, self.host)
         self.publisher = Publisher(
-            self.nat, self.world, self.registry, self.host, wanted.address, lambda: NAMES_TCP, wanted.uplink
+            self.nat,
+            self.world,
+            self.registry,
+            self.host,
+            wanted.address,
+            self.endpoints.publish,
+            lambda: NAMES_TCP,
+            wanted.uplink,
         )
         self.reporting = Reporting(client, self.world, self.host, lambda: self.publisher.published)
         self.publisher.subscribe(self.reporting.look)
-        self.endpoints = Endpoints(client, self.host)
         self.driver = NetworkDriver(
             self.registry, self.world, self.endpoints, Veths(lambda: self.bridge.mtu), self.ovs, self.publisher
         )

@@ -16,7 +16,7 @@ import structlog
 
 from daoli.agent.client import Refused, Unreachable
 from daoli.hosts.labels import excess, fitting
-from daoli.hosts.spec import ListedEndpoint
+from daoli.hosts.spec import ListedEndpoint, PublishedPort
 
 RETRY_SECONDS: Final = 2.0
 """How long to wait before the controller is asked again; a connection that comes back ends the wait."""
@@ -111,6 +111,20 @@ class Endpoints:
         elif self.trimmed.get(endpoint_id) != (told := f"container {name}: {problem}"):
             self.trimmed[endpoint_id] = told
             log.warning("labels_left_out", endpoint=endpoint_id, container=name, reason=problem)
+
+    async def publish(self, endpoint_id: str, published: Sequence[PublishedPort]) -> None:
+        """Say which ports of the host lead to an endpoint; return when the controller has it.
+
+        Raises:
+            TimeoutError: the controller has not taken it in time; it is told when it can be.
+        """
+        known = self._listed.get(endpoint_id)
+        if known is None or known.published == tuple(published):
+            return
+        self._listed[endpoint_id] = known.model_copy(update={"published": tuple(published)})
+        self._work.set()
+        async with asyncio.timeout(self._timeout):
+            await self.sent()
 
     def forget(self, endpoint_id: str) -> None:
         """Take an endpoint off the list; the list is sent when it can be."""

@@ -84,6 +84,7 @@ def render(rules: Rules) -> str:
         "  chain prerouting {",
         "    type nat hook prerouting priority -101; policy accept;",
         *names,
+        f'    iifname "{BRIDGE}" ip daddr != {rules.host} accept comment "policy knows the ports of this address only"',
         *to_containers,
         "  }",
         "  chain output {",

@@ -9,21 +9,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Final, Never
 
 import structlog
 
 from daoli.agent.commands import CommandError
-from daoli.agent.driver.messages import PortMapping
+from daoli.agent.driver.messages import PROTOCOLS, PortMapping
 from daoli.agent.driver.refusal import Refusal
 from daoli.agent.driver.registry import Registry
 from daoli.agent.nat import CHECK_SECONDS, Mapping, Nat, Rules
 from daoli.agent.world import World
 from daoli.hosts.publication import Publication
+from daoli.hosts.spec import PUBLISHED, PublishedPort
 
-_PROTOCOLS: Final = {6: "tcp", 17: "udp"}
 _Key = tuple[str, str, int]
 """Address, protocol and port."""
 _KINDS: Final = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
@@ -41,15 +41,20 @@ class Publisher:
         registry: Registry,
         host: str,
         address: str,
+        tell: Callable[[str, Sequence[PublishedPort]], Awaitable[None]],
         names_port: Callable[[], int | None],
         uplink: str = "",
     ) -> None:
-        """`host` is the host's name in the fabric, `address` its own IPv4 address."""
+        """`host` is the host's name in the fabric, `address` its own IPv4 address.
+
+        `tell` says which ports lead to an endpoint before they do, so that policy holds there; TimeoutError if not.
+        """
         self._nat = nat
         self._world = world
         self._registry = registry
         self._host = host
         self._address = address
+        self._tell = tell
         self._names_port = names_port
         self._uplink = uplink
         self._own: dict[str, list[Mapping]] = {}
@@ -75,6 +80,8 @@ class Publisher:
 
     async def publish(self, endpoint_id: str, ipv4: str, mappings: Sequence[PortMapping]) -> None:
         """Lead ports of this host to a container; Refusal if one is taken."""
+        if len(mappings) > PUBLISHED:
+            raise Refusal(f"{len(mappings)} ports are too many for one container; {PUBLISHED} can be published")
         taken: list[Mapping] = []
         chosen: list[PortMapping] = []
         try:
@@ -83,6 +90,14 @@ class Publisher:
                 chosen.append(mapping.model_copy(update={"host_port": port, "host_port_end": port}))
                 taken.append(_mapping(ipv4, chosen[-1]))
         except Refusal:
+            self._release(taken)
+            raise
+        try:
+            await self._tell(endpoint_id, [known for each in chosen if (known := each.known()) is not None])
+        except TimeoutError as error:
+            self._release(taken)
+            raise Refusal("the controller does not take note of the ports, so that no rule would hold there") from error
+        except BaseException:
             self._release(taken)
             raise
         self._own[endpoint_id] = taken
@@ -105,7 +120,7 @@ class Publisher:
                 await self.apply()
 
     def _hold_one_of(self, mapping: PortMapping) -> int:
-        protocol = _PROTOCOLS.get(mapping.proto)
+        protocol = PROTOCOLS.get(mapping.proto)
         if protocol is None:
             raise Refusal(f"IP protocol {mapping.proto} cannot be published, only tcp and udp")
         if ":" in mapping.host_ip:
@@ -193,7 +208,7 @@ class Publisher:
                 return f"{key[1]} port {key[2]}: {error.strerror}"
         return None
 
-    def _tell(self, published: dict[str, str | None]) -> None:
+    def _note(self, published: dict[str, str | None]) -> None:
         for entry, problem in published.items():
             if problem and self.published.get(entry) != problem:
                 log.error("not_published", publication=entry, problem=problem)
@@ -216,9 +231,9 @@ class Publisher:
             try:
                 await self._nat.apply(self._rules(mapping for entry, mapping in wanted.items() if entry not in taken))
             except CommandError as error:
-                self._tell({entry: taken.get(entry, str(error)) for entry in wanted})
+                self._note({entry: taken.get(entry, str(error)) for entry in wanted})
                 raise
-            self._tell({entry: taken.get(entry) for entry in wanted})
+            self._note({entry: taken.get(entry) for entry in wanted})
 
     def _rules(self, published: Iterable[Mapping]) -> Rules:
         networks = self._world.networks.values()
@@ -248,7 +263,7 @@ class Publisher:
 
 def _mapping(ipv4: str, mapping: PortMapping) -> Mapping:
     return Mapping(
-        protocol=_PROTOCOLS.get(mapping.proto, "tcp"),
+        protocol=PROTOCOLS.get(mapping.proto, "tcp"),
         port=mapping.host_port,
         target=ipv4,
         target_port=mapping.port,

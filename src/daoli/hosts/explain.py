@@ -12,10 +12,11 @@ from daoli.hosts.question import Question, judged
 from daoli.hosts.reports import Explanation, PlannedFlow, RuleSaid
 from daoli.ofproto import FlowMod, decode, flow_text
 from daoli.routing.model import ipv4_text
-from daoli.routing.packet import ICMP
+from daoli.routing.packet import ICMP, TCP, UDP
 from daoli.routing.policy import Between, Judgement
 from daoli.routing.router import Router
 from daoli.routing.routes import Connection, Route
+from daoli.routing.verdict import behind
 from daoli.routing.view import End, Place, View
 
 EPHEMERAL: Final = 49152
@@ -33,9 +34,12 @@ def explain(
     """
     between, number = router.view.policy.between(a, b), question.number
     judgement = judged(between, number, question.port) or _DEPENDS
+    if judgement.allowed and (denial := _behind(router.view, question, a, b)) is not None:
+        judgement = denial
     problems = tuple(obstacle.said for obstacle in obstacles)
     doubted = tuple(doubt.said for doubt in doubts(a, b, question.published))
-    pair = between.whole is not None and not _enters_elsewhere(a, b)
+    with_host = any(end.endpoint is None and end.ipv4 in router.view.doors.hosts for end in (a, b))
+    pair = between.whole is not None and not _enters_elsewhere(a, b) and not with_host
     live = router.routes.find(a.ipv4 + b.ipv4)
     flows: tuple[PlannedFlow, ...] = ()
     if judgement.allowed and not problems and (pair or number is not None):
@@ -64,6 +68,18 @@ def explain(
         source_end=end_state(a, settled),
         destination_end=end_state(b, settled),
     )
+
+
+def _behind(view: View, question: Question, a: End, b: End) -> Judgement | None:
+    """Say why a host's port may not be talked to that leads to a container; None if it may."""
+    if b.endpoint is not None:
+        return None
+    asked = (TCP, UDP) if question.number is None else (question.number,)
+    for protocol in asked:
+        denial = behind(view, a, b, Connection(protocol, EPHEMERAL, question.port or 0))
+        if denial is not None:
+            return denial if question.port and question.number else _DEPENDS
+    return None
 
 
 def _enters_elsewhere(a: End, b: End) -> bool:

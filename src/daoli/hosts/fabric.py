@@ -341,6 +341,9 @@ class Fabric:
         for was, now in change.endpoints:
             if was is not None and now is not None and now.same_way(was):
                 concerned.update(self.router.routes.of_endpoint(now.id))
+        endpoints = [endpoint for pair in change.endpoints for endpoint in pair if endpoint is not None]
+        if change.publications or change.hosts or any(map(self.view.doors.concern, endpoints)):
+            concerned.update(self.router.with_hosts())
         return self.router.obsolete(concerned)
 
     def would_cut(self, changes: Mapping[str, Record | None]) -> CutReport:

@@ -206,6 +206,7 @@ class Mirror:
                 self.leases[record.ipv4] = record
             case Publication():
                 self.publications[record.id] = record
+                self.view.doors.put_lead(record.record())
             case Move():
                 self.moves[record.id] = record
             case GroupSpec():
@@ -240,6 +241,7 @@ class Mirror:
                 del self.leases[record.ipv4]
             case Publication():
                 del self.publications[record.id]
+                self.view.doors.remove_lead(record.id)
             case Move():
                 del self.moves[record.id]
             case GroupSpec():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from daoli.hosts.spec import ContainerId, ContainerName, Id, Ipv4, Name, Spec
+from daoli.hosts.spec import TRANSPORTS, ContainerId, ContainerName, Id, Ipv4, Name, Spec, TransportPort
+from daoli.routing.model import Lead, Published
 
-TransportPort = Annotated[int, Field(ge=1, le=65535)]
 Target = Annotated[str, Field(min_length=1, max_length=253)]
 """A container, by its id, the beginning of its id, its name, or the id of one of its endpoints."""
 
@@ -47,6 +48,12 @@ class Publication(Spec):
     name: ContainerName
     target_port: TransportPort
     network: Name | None = None
+
+    def record(self) -> Lead:
+        """Convert to what the routing core knows."""
+        address = IPv4Address(self.address).packed if self.address else b""
+        published = Published(TRANSPORTS[self.protocol], self.port, self.target_port, address)
+        return Lead(self.id, self.host, self.container, self.network, published)
 
 
 class HostReport(Spec):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
-from typing import Annotated, Final, NamedTuple, Self
+from typing import Annotated, Final, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -23,7 +23,8 @@ from pydantic import (
 )
 
 from daoli.hosts.labels import LABEL_BYTES, MOST_LABELS, size_of
-from daoli.routing.model import ROUTER_MAC, Endpoint, Host, Network, dpid_text, ipv4_text, mac_text
+from daoli.routing.model import ROUTER_MAC, Endpoint, Host, Network, Published, dpid_text, ipv4_text, mac_text
+from daoli.routing.packet import TCP, UDP
 
 PORT_NAME_LENGTH: Final = 15
 """Linux's IFNAMSIZ without the final zero."""
@@ -39,6 +40,10 @@ LARGEST_MTU: Final = 65535
 RESERVED: Final = 256
 """How many addresses of a network may be kept from being leased."""
 ALIASES: Final = 128
+PUBLISHED: Final = 4096
+"""How many ports of its host may lead to one endpoint."""
+TRANSPORTS: Final = {"tcp": TCP, "udp": UDP}
+"""IP's numbers of the protocols that have ports to be published."""
 OWN_SUBNETS: Final = 256
 """How many subnets of its own a host may tell of."""
 FAULTS_SHOWN: Final = 20
@@ -150,6 +155,7 @@ ContainerId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$")]
 """An endpoint's id. Docker's have 64 hex digits."""
 Engine = Annotated[str, StringConstraints(pattern=r"^(tcp|http|https|unix)://[!-~]{1,250}$")]
+TransportPort = Annotated[int, Field(ge=1, le=65535)]
 PortName = Annotated[str, Field(min_length=1, max_length=PORT_NAME_LENGTH), AfterValidator(_port)]
 Labels = Annotated[dict[str, str], Field(max_length=LABELS), AfterValidator(_labels)]
 ContainerLabels = Annotated[dict[str, str], Field(max_length=MOST_LABELS), AfterValidator(_container_labels)]
@@ -311,6 +317,31 @@ class NetworkSpec(NetworkRequest):
         )
 
 
+class PublishedPort(Spec):
+    """A port of an endpoint's host that leads to it, by `docker run -p`."""
+
+    protocol: Literal["tcp", "udp"] = "tcp"
+    port: TransportPort
+    target_port: TransportPort
+    address: Ipv4 | None = None
+    """The host's address that it holds for; by default all of them."""
+
+    def record(self) -> Published:
+        """Convert to what the routing core knows."""
+        address = IPv4Address(self.address).packed if self.address else b""
+        return Published(TRANSPORTS[self.protocol], self.port, self.target_port, address)
+
+    @classmethod
+    def of(cls, published: Published) -> Self:
+        """Convert back."""
+        return cls(
+            protocol="tcp" if published.protocol == TCP else "udp",
+            port=published.port,
+            target_port=published.target_port,
+            address=ipv4_text(published.address) if published.address else None,
+        )
+
+
 class ListedEndpoint(Spec):
     """An endpoint in the list of one host, which need not be named again."""
 
@@ -330,6 +361,8 @@ class ListedEndpoint(Spec):
     pending: bool = False
     """Whether its container, with name and labels, is still to be told: until then nothing passes to or from it. What
     was told of this id before holds."""
+    published: tuple[PublishedPort, ...] = Field(default=(), max_length=PUBLISHED, strict=False)
+    """Ports of the host that lead to it."""
 
     def at(self, host: str) -> EndpointSpec:
         """Say which host's list this is from; a host of its own stays."""
@@ -355,6 +388,7 @@ class EndpointSpec(ListedEndpoint):
             container=self.container,
             aliases=self.aliases,
             pending=self.pending,
+            published=tuple(port.record() for port in self.published),
         )
 
     @classmethod
@@ -372,6 +406,7 @@ class EndpointSpec(ListedEndpoint):
             container=endpoint.container,
             aliases=endpoint.aliases,
             pending=endpoint.pending,
+            published=tuple(map(PublishedPort.of, endpoint.published)),
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from daoli.hosts.obstacles import Obstacle, doubts, internal
@@ -18,9 +18,12 @@ from daoli.hosts.rule import PROTOCOLS, GroupSpec, RuleRequest, SelectorSpec
 from daoli.hosts.ruling import tried
 from daoli.hosts.stored import Record, key_of
 from daoli.routing.census import Census
+from daoli.routing.doors import Door
 from daoli.routing.model import ipv4_text
 from daoli.routing.policy import Judgement, Party, Policy
+from daoli.routing.routes import Connection
 from daoli.routing.rules import Kind, Rule, Selector
+from daoli.routing.verdict import closed_door
 from daoli.routing.view import End, View
 
 TOP: Final = 65535
@@ -70,11 +73,22 @@ def why_not(view: View, question: Question, a: End, b: End, obstacles: Sequence[
         return WhyNot("no policy can change that", besides=tuple(besides))
     judgement = search.judge()
     if judgement is not None and judgement.allowed:
+        if (door := _closed_door(view, question, a, b)) is not None:
+            behind = replace(question, port=door.target_port)
+            return why_not(view, behind, a, view.place_of(door.endpoint.id), obstacles)
         way = "but something is" if obstacles else "but something may be" if doubted else "and nothing is"
         return WhyNot(f"policy allows it, {way} in the way", besides=tuple(besides))
     said = f"policy denies it: {judgement.reason}" if judgement else "policy denies some of what was asked"
     found = () if internal(a, b) else tuple(remedies(search))  # no rule helps what its host drops all the same
     return WhyNot(said, found, tuple(besides))
+
+
+def _closed_door(view: View, question: Question, a: End, b: End) -> Door | None:
+    """Find the host's port that is asked about, and leads to a container which policy denies."""
+    if b.endpoint is not None or question.number is None or question.port is None:
+        return None
+    closed = closed_door(view, a, b, Connection(question.number, 0, question.port))
+    return None if closed is None else closed[0]
 
 
 def remedies(search: Search) -> list[Remedy]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
-from typing import Final
+from typing import Final, NamedTuple
 
 ROUTER_MAC: Final = bytes.fromhex("02da011e0001")
 """The MAC of every host's router, the same everywhere, so that a container that moves needs no new ARP entry."""
@@ -49,6 +49,30 @@ class Network:
     """Addresses of 4 bytes that are not leased."""
 
 
+class Published(NamedTuple):
+    """A port of a host that leads to a container's."""
+
+    protocol: int
+    """IP's number of it."""
+    port: int
+    target_port: int
+    address: bytes = b""
+    """The host's address that it holds for; empty for all of them."""
+
+
+class Lead(NamedTuple):
+    """A published port that leads to a container, wherever that is."""
+
+    id: str
+    host: str | None
+    """None: a port of every host."""
+    container: str
+    """Docker's id."""
+    network: str | None
+    """By which the container is reached; None: any."""
+    published: Published
+
+
 CALLED: Final = ("name", "labels", "container", "aliases", "pending")
 """What an endpoint is called by, which has no say in how packets go to it."""
 
@@ -72,11 +96,13 @@ class Endpoint:
     """Other names of the container on this network."""
     pending: bool = False
     """Whether it is not known yet whose it is: its name and labels are still to come, and no policy speaks of it."""
+    published: tuple[Published, ...] = ()
+    """Ports of its own host that lead to it."""
 
     def same_way(self, other: Endpoint) -> bool:
-        """Tell whether packets go to both alike: only what people call it differs, and routes may stay."""
-        called = {field: getattr(other, field) for field in CALLED}
-        return replace(self, **called) == other
+        """Tell whether packets go to both alike: only what is said of it differs, and routes may stay."""
+        said = {field: getattr(other, field) for field in (*CALLED, "published")}
+        return replace(self, **said) == other
 
 
 def mac_text(mac: bytes) -> str:

@@ -32,7 +32,7 @@ from daoli.routing.router import Router, forget
 from daoli.routing.routes import BACK, FORTH, Connection, Route, key_of, selector
 from daoli.routing.static import static_flows
 from daoli.routing.verdict import answering, standing, unknown
-from daoli.routing.view import End, Outside, Switch
+from daoli.routing.view import End, Outside, Switch, View
 
 _Key = tuple[int, int, frozenset[object]]
 _OTHER: Final = -1
@@ -64,11 +64,11 @@ class _Ends(NamedTuple):
     destination: End
     connection: Connection | None
 
-    def judgement(self, policy: Policy) -> Judgement | None:
+    def judgement(self, view: View) -> Judgement | None:
         """Judge the route that the flow is part of; None if there may be no route of this kind between the two."""
         if unknown(self.source, self.destination):
             return None
-        return standing(policy.between(self.source, self.destination), self.connection)
+        return standing(view, self.source, self.destination, self.connection)
 
     def only_answers(self, policy: Policy) -> bool:
         """Tell whether what goes from source to destination may not open the connection that it is of."""
@@ -179,7 +179,7 @@ class Reconciler:
         ends = self._ends(flow, connection)
         if ends is None:
             return not self._may_become_clear(flow)
-        judgement = ends.judgement(self._router.view.policy)
+        judgement = ends.judgement(self._router.view)
         if judgement is None or not judgement.allowed:
             return True
         if self._by_uplink(flow):
@@ -278,7 +278,7 @@ class Reconciler:
             return None
         ends = ends.in_order()
         first, second, connection = ends
-        judgement = ends.judgement(self._router.view.policy)
+        judgement = ends.judgement(self._router.view)
         if judgement is None:
             return None
         route = Route(cookie.route_id, first, second, judgement, self._started, connection)

@@ -229,12 +229,18 @@ class Router:
         if not rules and not networks:
             return []
         concern = [self.view.policy.concerns(rule) for rule in rules]
+        with_hosts = set(self.with_hosts())
         return [
             route
             for route in self.routes
-            if any(concerns(route.source, route.destination) for concerns in concern)
+            if route in with_hosts
+            or any(concerns(route.source, route.destination) for concerns in concern)
             or (networks and any(end.endpoint and end.endpoint.network in networks for end in route.ends()))
         ]
+
+    def with_hosts(self) -> list[Route]:
+        """List the routes between endpoints and hosts' own addresses, whose ports may lead to other endpoints."""
+        return [route for address in self.view.doors.hosts for route in self.routes.of_outside(address)]
 
     def obsolete(self, routes: Iterable[Route]) -> list[Route]:
         """List the routes that policy would not open as they are now."""
@@ -244,10 +250,10 @@ class Router:
         """Say why policy still allows a route as it is; None if it does not."""
         if unknown(route.source, route.destination):
             return None
-        between = self.view.policy.between(route.source, route.destination)
-        judgement = standing(between, route.connection)
+        judgement = standing(self.view, route.source, route.destination, route.connection)
         if judgement is None or not judgement.allowed:
             return None
+        between = self.view.policy.between(route.source, route.destination)
         if route.connection is not None and route.answering != _answering(between, route.connection):
             return None
         return judgement

@@ -159,7 +159,7 @@ class Route:
 
 
 class RouteTable:
-    """Live routes by id, by what a packet of either direction carries, by endpoint and by datapath.
+    """Live routes by id, by what a packet of either direction carries, by endpoint, outside address and datapath.
 
     And those connections with the outside that go by another host than the endpoint's, by the addresses of the two.
     """
@@ -172,6 +172,7 @@ class RouteTable:
         self._by_endpoint: dict[str, set[Route]] = {}
         self._by_dpid: dict[int, set[Route]] = {}
         self._elsewhere: dict[bytes, set[Route]] = {}
+        self._by_outside: dict[bytes, set[Route]] = {}
         self.find = self._by_key.get
         """`find(ipv4_src + ipv4_dst) -> Route | None`, in either direction; connections by their `Connection.key`."""
 
@@ -203,6 +204,7 @@ class RouteTable:
         self._by_key[forth] = self._by_key[back] = route
         for end in (route.source, route.destination):
             if end.endpoint is None:
+                self._by_outside.setdefault(end.ipv4, set()).add(route)
                 continue
             of_endpoint = self._by_endpoint.get(end.endpoint.id)
             if of_endpoint is None:
@@ -222,7 +224,9 @@ class RouteTable:
         for key in route.both_keys():
             del self._by_key[key]
         for end in (route.source, route.destination):
-            if end.endpoint is not None:
+            if end.endpoint is None:
+                _discard(self._by_outside, end.ipv4, route)
+            else:
                 _discard(self._by_endpoint, end.endpoint.id, route)
         for dpid in route.dpids():
             _discard(self._by_dpid, dpid, route)
@@ -232,6 +236,10 @@ class RouteTable:
     def of_endpoint(self, endpoint_id: str) -> list[Route]:
         """List the routes of one endpoint."""
         return list(self._by_endpoint.get(endpoint_id, ()))
+
+    def of_outside(self, ipv4: bytes) -> list[Route]:
+        """List the routes with one address outside all networks."""
+        return list(self._by_outside.get(ipv4, ()))
 
     def of_datapath(self, dpid: int) -> list[Route]:
         """List the routes that have flows on one datapath."""

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from daoli.ofproto import PacketInReason, PortNo
 from daoli.ofproto.shapes import Punt
+from daoli.routing.doors import Door
 from daoli.routing.memory import Memory
 from daoli.routing.model import Network, ipv4_text
 from daoli.routing.packet import (
@@ -14,6 +15,7 @@ from daoli.routing.packet import (
     IPV4,
     REQUESTS,
     TCP,
+    UDP,
     Frame,
     Quoted,
     ethernet,
@@ -159,6 +161,49 @@ def _follow(
     return Verdict(outcome, frame, source, destination, judgement, problem, connection)
 
 
+def _by_door(view: View, verdict: Verdict) -> Verdict:
+    """Deny what policy allows to a host's address, but not to the container that its port leads to."""
+    source, destination, connection = verdict.source, verdict.destination, verdict.connection
+    if source is None or destination is None or connection is None or verdict.outcome is Outcome.DENIED:
+        return verdict
+    denial = behind(view, source, destination, connection)
+    return verdict if denial is None else verdict._replace(outcome=Outcome.DENIED, judgement=denial, problem="")
+
+
+def behind(view: View, source: End, destination: End, connection: Connection) -> Judgement | None:
+    """Say why what an endpoint has with a host's address may not be, as its port there leads to a container."""
+    closed = closed_door(view, source, destination, connection)
+    return None if closed is None else closed[1]
+
+
+def closed_door(view: View, source: End, destination: End, connection: Connection) -> tuple[Door, Judgement] | None:
+    """Find the port of a host's address that leads to a container which policy denies the other end, and say why.
+
+    Whichever end has sent: a published port is nobody else's. None where nothing is denied. Fragments do not show their
+    ports, and may be for any of them. To a container that is not known yet nothing passes at its own host.
+    """
+    if destination.endpoint is None:
+        client, ipv4, port = source.endpoint, destination.ipv4, connection.destination_port
+    else:
+        client, ipv4, port = destination.endpoint, source.ipv4, connection.source_port
+        if source.endpoint is not None:
+            return None
+    host = view.doors.hosts.get(ipv4)
+    if host is None or client is None or connection.protocol not in (TCP, UDP):
+        return None
+    for door in view.doors.at(host, connection.protocol, port or None):
+        target = door.endpoint
+        own = target.id == client.id or (target.container is not None and target.container == client.container)
+        if own or target.pending:
+            continue
+        between = view.policy.between(Subject(client.ipv4, client), Subject(target.ipv4, target))
+        judgement = between.forth.judge(connection.protocol, door.target_port)
+        if not judgement.allowed:
+            said = f"by published port {door.port} of {host.name}, which leads to {target.name}: {judgement.reason}"
+            return door, judgement._replace(reason=said)
+    return None
+
+
 def packet_of(connection: Connection, *, opens: bool = False) -> Packet:
     """Tell what policy looks at in a packet of a connection; ports of 0 are none to see."""
     protocol, source_port, destination_port = connection
@@ -174,11 +219,20 @@ def unknown(source: End, destination: End) -> str:
     return next((f"the container of endpoint {end.id} is not known yet" for end in ends if end and end.pending), "")
 
 
-def standing(between: Between, connection: Connection | None) -> Judgement | None:
+def standing(view: View, source: End, destination: End, connection: Connection | None) -> Judgement | None:
     """Judge a route that there is, of all between its two ends or of one connection.
 
-    None if there may be none of this kind: of a pair where things differ, of one type of ICMP where they do not.
+    None if there may be none of this kind: of a pair where things differ or a host's ports lead somewhere, of one type
+    of ICMP where they do not.
     """
+    judgement = _standing(view.policy.between(source, destination), connection)
+    for end in (source, destination):
+        if end.endpoint is None and end.ipv4 in view.doors.hosts:
+            return (behind(view, source, destination, connection) or judgement) if connection else None
+    return judgement
+
+
+def _standing(between: Between, connection: Connection | None) -> Judgement | None:
     if between.whole is not None:
         return None if connection is not None and connection.is_query else between.whole
     if connection is None or (connection.protocol == ICMP and not connection.is_query):
@@ -271,7 +325,7 @@ def _arrived(view: View, punt: Punt, frame: Frame, source: End, destination: End
     outside = source.endpoint is None or destination.endpoint is None
     if outside and verdict.connection is None:
         verdict = verdict._replace(connection=connection_of(punt.data, frame))
-    return verdict._replace(outcome=outcome, problem=problem)
+    return _by_door(view, verdict._replace(outcome=outcome, problem=problem))
 
 
 def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None, memory: Memory) -> Verdict:
@@ -295,9 +349,11 @@ def _from_local(view: View, switch: Switch, punt: Punt, frame: Frame | None, mem
         return _tell(view, source, destination, about, frame)
     verdict = _converse(view, source, destination, punt.data, frame, memory)
     if verdict.outcome is not Outcome.FORWARD or verdict.connection is not None:
-        return verdict
+        return _by_door(view, verdict)
     # Answers have to come back to this host, whatever the way of the destination's own host to the outside.
     connection = connection_of(punt.data, frame)
+    if frame.ipv4_src in view.doors.hosts:
+        return _by_door(view, verdict._replace(connection=connection))
     pair = destination.switch is switch and not memory.stands_alone(connection.back(), destination.ipv4, source.ipv4)
     return verdict if pair else verdict._replace(connection=connection)
 
@@ -336,9 +392,10 @@ def _to_nobody(view: View, punt: Punt, frame: Frame, source: Place, memory: Memo
         return Verdict(Outcome.UNKNOWN_NETWORK, frame, source, problem="no network holds this address")
     if verdict.connection is None:
         connection = connection_of(punt.data, frame)
-        if entry is not None or memory.stands_alone(connection, frame.ipv4_src, frame.ipv4_dst):
+        ours = entry is not None or frame.ipv4_dst in view.doors.hosts
+        if ours or memory.stands_alone(connection, frame.ipv4_src, frame.ipv4_dst):
             verdict = verdict._replace(connection=connection)
-    return verdict
+    return _by_door(view, verdict)
 
 
 def _way_back(view: View, data: bytes, frame: Frame, about: Quoted | None, memory: Memory) -> Switch | None:

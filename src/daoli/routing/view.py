@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from daoli.ofproto import PortNo
 from daoli.routing.census import Census
+from daoli.routing.doors import Doors
 from daoli.routing.model import Endpoint, Host, Network
 from daoli.routing.pipeline import NAMES_PORT
 from daoli.routing.policy import Policy
@@ -114,6 +115,7 @@ class View:
         """Switches by the last known MAC of their uplinks."""
         self.policy = Policy(self.networks)
         self.census = Census()
+        self.doors = Doors()
         self._by_host: dict[str, dict[str, Place]] = {}
         self._subnets: dict[int, dict[int, Network]] = {}
 
@@ -122,6 +124,9 @@ class View:
     def put_host(self, host: Host) -> None:
         """Add a host, or replace the one of that name; its endpoints stay, its datapath may be another."""
         old = self.hosts.get(host.name)
+        if old is not None:
+            self.doors.remove_host(old)
+        self.doors.put_host(host)
         self.hosts[host.name] = host
         places = self._by_host.setdefault(host.name, {})
         if old is not None and old.dpid == host.dpid:
@@ -137,7 +142,9 @@ class View:
 
     def remove_host(self, name: str) -> None:
         """Remove a host without endpoints (the inventory removes those first)."""
-        self._forget_switch(self.hosts.pop(name).dpid)
+        host = self.hosts.pop(name)
+        self.doors.remove_host(host)
+        self._forget_switch(host.dpid)
         if self._by_host.pop(name):
             raise ValueError(f"host {name} still has endpoints")
 
@@ -172,6 +179,8 @@ class View:
                 self.endpoints[endpoint.id] = endpoint
                 self.census.remove(old)
                 self.census.add(endpoint)
+                self.doors.remove_endpoint(old)
+                self.doors.put_endpoint(endpoint)
                 self.policy.forget_endpoint(endpoint.id)
                 self.by_ipv4[endpoint.ipv4].endpoint = endpoint  # the place stays, and the routes that lead there
                 return
@@ -180,6 +189,7 @@ class View:
         place = Place(endpoint, self.networks[endpoint.network], switch)
         self.endpoints[endpoint.id] = endpoint
         self.census.add(endpoint)
+        self.doors.put_endpoint(endpoint)
         self.by_ipv4[endpoint.ipv4] = place
         self._by_host[endpoint.host][endpoint.port] = place
         self._attach(place, switch.ports.get(endpoint.port))
@@ -188,6 +198,7 @@ class View:
         """Remove an endpoint; unknown ids are a KeyError."""
         endpoint = self.endpoints.pop(endpoint_id)
         self.census.remove(endpoint)
+        self.doors.remove_endpoint(endpoint)
         self.policy.forget_endpoint(endpoint_id)
         place = self.by_ipv4.pop(endpoint.ipv4)
         del self._by_host[endpoint.host][endpoint.port]

@@ -5,11 +5,16 @@ Source: libnetwork's `docs/remote.md` and `docs/ipam.md`, and the calls of Docke
 
 from __future__ import annotations
 
-from typing import Any, Final
+from ipaddress import AddressValueError, IPv4Address
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
+from daoli.hosts.spec import PublishedPort
+
+PROTOCOLS: Final[dict[int, Literal["tcp", "udp"]]] = {6: "tcp", 17: "udp"}
+"""What can be published, by IP's number of it."""
 GENERIC: Final = "com.docker.network.generic"
 """Where `docker network create -o` puts its options."""
 INTERNAL: Final = "com.docker.network.internal"
@@ -108,6 +113,20 @@ class PortMapping(BaseModel):
     host_ip: str = Field(default="", alias="HostIP")
     host_port: int = Field(default=0, alias="HostPort")
     host_port_end: int = Field(default=0, alias="HostPortEnd")
+
+    def known(self) -> PublishedPort | None:
+        """Tell it as the controller wants it; None while the host's port is not chosen, and for what is no way in."""
+        protocol = PROTOCOLS.get(self.proto)
+        if protocol is None or not self.host_port or self.host_port_end not in (0, self.host_port):
+            return None
+        try:
+            address = IPv4Address(self.host_ip or 0)
+        except AddressValueError:
+            return None
+        if address.is_loopback:
+            return None
+        where = None if address.is_unspecified else str(address)
+        return PublishedPort(protocol=protocol, port=self.host_port, target_port=self.port, address=where)
 
 
 class Interface(Call):

@@ -209,6 +209,7 @@ class NetworkDriver:
                 ipv4=endpoint.ipv4,
                 port=endpoint.port,
                 pending=True,  # Docker does not say for which container it is
+                published=tuple(known for each in endpoint.mappings if (known := each.known()) is not None),
             )
         except ValidationError as error:
             raise Refusal("; ".join(f"{fault.field}: {fault.detail}" for fault in faults(error))) from error
