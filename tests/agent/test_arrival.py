@@ -11,6 +11,7 @@ from tests.agent.fakes import make_world
 
 from daoli.agent.arrival import Arrival
 from daoli.agent.blueprint import blueprint_of
+from daoli.agent.client import Unreachable
 from daoli.agent.engine import ImageFacts
 from daoli.agent.networks import EngineAway, EngineError
 from daoli.agent.world import World
@@ -146,6 +147,9 @@ async def test_does_not_start(steps: Arrival, engine: FakeEngine, world: World) 
     with pytest.raises(EngineError):
         await steps.start(a_move(made))
     world.connected = True
+    engine.broken["start"] = EngineError(f"failed to allocate: {Unreachable('http://192.0.2.9', 'connection reset')}")
+    with pytest.raises(EngineError, match="cannot be reached"):
+        await steps.start(a_move(made))
     engine.broken["start"] = EngineAway("Docker does not answer")
     with pytest.raises(EngineAway):
         await steps.start(a_move(made))

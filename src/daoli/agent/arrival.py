@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from daoli.agent.blueprint import Blueprint, host_ports
+from daoli.agent.client import UNREACHABLE
 from daoli.agent.engine import ImageFacts
 from daoli.agent.making import Engine, blueprint_in, failed, is_half_made, is_running, make, pin
 from daoli.agent.networks import EngineAway, EngineError
@@ -104,8 +105,8 @@ class Arrival:
         except EngineAway:
             raise
         except EngineError as error:
-            if not self._world.connected:
-                raise  # without the controller no address can be leased
+            if not self._world.connected or UNREACHABLE in str(error):
+                raise  # without the controller no address can be leased; Docker may know that it is away before us
             if not is_running(await self._engine.inspect(blueprint.name)):
                 await self._vacate([address.ipv4 for address in move.addresses])
             return failed(f"{move.name} does not start on {self._host}: {error}", "restoring")

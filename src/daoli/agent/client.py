@@ -20,13 +20,15 @@ WATCH_SILENCE: Final = 25.0
 """Seconds without a sign of life (there is one each 10 s) after which the watched controller counts as gone."""
 _UNIX: Final = "unix:"
 _READ_SIZE: Final = 1 << 16
+UNREACHABLE: Final = "cannot be reached"
+"""Stands in the text of `Unreachable`, and in what Docker says of a driver that has met it."""
 
 
 class Unreachable(Exception):
     """Nobody answers there."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"the daoli controller at {url} cannot be reached: {reason}")
+        super().__init__(f"the daoli controller at {url} {UNREACHABLE}: {reason}")
         self.url = url
         self.reason = reason
 
