@@ -444,8 +444,8 @@ def known(rig: DockerRig) -> list[list[dict[str, str]]]:
 
 
 def described(rig: DockerRig) -> bool:
-    """Whether the controller knows the container of each endpoint."""
-    return all(each["container"] for each in rig.get("/endpoints")["endpoints"])
+    """Whether the controller knows the container of each endpoint, and by what else it is called."""
+    return all(each["container"] and each["aliases"] for each in rig.get("/endpoints")["endpoints"])
 
 
 def test_controller_killed(docker_rig: DockerRig) -> None:

@@ -118,6 +118,16 @@ async def test_address_in_use_here(parts: Parts) -> None:
             await parts.ipam.request_address(request("10.1.0.2"))
 
 
+async def test_address_left_over(parts: Parts) -> None:
+    """An address that was given, but never to an endpoint, is given again when it is asked for a while later."""
+    now = parts.ipam._clock()
+    await parts.ipam.request_address(request("10.1.0.2"))
+    with pytest.raises(Refusal, match="is in use on this host"):
+        await parts.ipam.request_address(request("10.1.0.2"))
+    parts.ipam._clock = lambda: now + 60
+    assert (await parts.ipam.request_address(request("10.1.0.2")))["Address"] == "10.1.0.2/24"
+
+
 async def test_address_wanted_twice_at_once(parts: Parts) -> None:
     """Of two requests for one address the second is refused while the first is under way."""
     parts.controller.held = asyncio.Event()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 from typing import Any, Final, Protocol
@@ -28,6 +29,8 @@ AUTOMATIC_PREFIX: Final = 24
 """Length of the subnets that are chosen for networks made without `--subnet`."""
 RELEASE_TIMEOUT: Final = 2.0
 """Seconds that `docker stop` waits for the controller to take an address back; later it is told again."""
+ENDPOINT_SECONDS: Final = 5.0
+"""Within which Docker asks for the endpoint of an address that it was given; a lease without one then is left over."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +47,13 @@ class Ipam:
     """Answers the IPAM calls of one Docker engine."""
 
     def __init__(
-        self, registry: Registry, controller: Controller, world: World, host: str, own: Callable[[], Own]
+        self,
+        registry: Registry,
+        controller: Controller,
+        world: World,
+        host: str,
+        own: Callable[[], Own],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`host` is this host's name in the fabric; `own` gives the subnets that no container network may overlap."""
         self._registry = registry
@@ -56,6 +65,9 @@ class Ipam:
         self._turn = asyncio.Lock()
         self._asking = 0
         self._wanted: set[str] = set()
+        self._clock = clock
+        self._granted: dict[str, float] = {}
+        """When each lease was granted, of those since we started."""
 
     @property
     def unreleased(self) -> bool:
@@ -172,7 +184,7 @@ class Ipam:
         return wanted
 
     async def _lease(self, pool: Pool, wanted: str) -> str:
-        if wanted and (wanted in self._registry.leases or wanted in self._wanted):
+        if wanted and (wanted in self._wanted or self._is_used(wanted)):
             raise Refusal(f"address {wanted} is in use on this host{self._user(wanted)}")
         body = {"host": self._host, "subnet": pool.subnet} | ({"ipv4": wanted} if wanted else {})
         self._wanted.add(wanted)
@@ -180,9 +192,17 @@ class Ipam:
             address = await self._ask(body)
         finally:
             self._wanted.discard(wanted)
+        self._granted[address] = self._clock()
         self._registry.leases[address] = pool.subnet
         self._registry.save()
         return address
+
+    def _is_used(self, address: str) -> bool:
+        """Tell whether a container has an address, or is about to; Docker or we may have died before it had."""
+        if address not in self._registry.leases:
+            return False
+        young = self._clock() - self._granted.get(address, -ENDPOINT_SECONDS) < ENDPOINT_SECONDS
+        return young or self._registry.endpoint_at(address) is not None
 
     def _user(self, address: str) -> str:
         endpoint = self._registry.endpoint_at(address)
@@ -213,6 +233,7 @@ class Ipam:
                 await self._release(call.address)
             finally:  # only now, or a container that wants it would have it taken away again
                 self._registry.leases.pop(call.address, None)
+                self._granted.pop(call.address, None)
                 self._registry.save()
         return {}
 
