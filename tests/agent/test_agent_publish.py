@@ -118,6 +118,22 @@ async def test_ports_survive_the_agent(there: Rig, free_port: int, tmp_path: Pat
     assert registry.endpoints["e9"].mappings
 
 
+async def test_port_is_held_while_it_is_told(there: Rig, free_port: int) -> None:
+    """Nobody else gets a port while the controller is told of it, though the rules are put in place meanwhile."""
+    publisher, rules, _, _ = there
+
+    async def hear(_endpoint_id: str, _published: Sequence[PublishedPort]) -> None:
+        await publisher.apply()
+        assert not publisher.is_free("127.0.0.1", "tcp", free_port)
+
+    publisher._tell = hear
+    await publisher.publish("e9", "10.1.0.9", [mapping(free_port)])
+    assert not publisher.is_free("127.0.0.1", "tcp", free_port)
+    with pytest.raises(OSError, match="in use"), socket.socket() as other:
+        other.bind(("127.0.0.1", free_port))
+    assert [len(each.mappings) for each in rules.rules] == [0, 1]
+
+
 async def test_port_leads_in_once_the_controller_knows(there: Rig, free_port: int) -> None:
     """The port that was chosen is told before it leads anywhere; if it cannot be, none is published, and it is free."""
     publisher, rules, _, _ = there

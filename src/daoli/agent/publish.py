@@ -58,6 +58,8 @@ class Publisher:
         self._names_port = names_port
         self._uplink = uplink
         self._own: dict[str, list[Mapping]] = {}
+        self._coming: dict[str, list[Mapping]] = {}
+        """What is to become `_own` once the controller knows of it: held already, but leading nowhere."""
         self._held: dict[_Key, socket.socket] = {}
         self._work = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -92,6 +94,7 @@ class Publisher:
         except Refusal:
             self._release(taken)
             raise
+        self._coming[endpoint_id] = taken
         try:
             await self._tell(endpoint_id, [known for each in chosen if (known := each.known()) is not None])
         except TimeoutError as error:
@@ -100,6 +103,8 @@ class Publisher:
         except BaseException:
             self._release(taken)
             raise
+        finally:
+            del self._coming[endpoint_id]
         self._own[endpoint_id] = taken
         if (endpoint := self._registry.endpoints.get(endpoint_id)) is not None:
             endpoint.mappings = chosen
@@ -192,7 +197,9 @@ class Publisher:
 
     def _hold_all(self, wanted: dict[str, Mapping]) -> dict[str, str]:
         """Hold the ports of those publications that can have theirs; say of the others why not."""
-        own = {_key(mapping) for mappings in self._own.values() for mapping in mappings}
+        own = {
+            _key(mapping) for some in (self._own, self._coming) for mappings in some.values() for mapping in mappings
+        }
         kept = own | set(map(_key, wanted.values()))
         for key in [key for key in self._held if key not in kept]:
             self._held.pop(key).close()
