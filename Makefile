@@ -2,6 +2,7 @@
 .PHONY: help setup demo test check unit e2e bench fuzz docs format clean
 BIN := .venv/bin
 SECONDS := 600
+WORKERS ?= 2
 
 help:            ## this list
 	@sed -n 's/^\([a-z0-9]*\): .*## /  make \1\t/p' Makefile | expand -t 16
@@ -20,8 +21,8 @@ check: setup     ## the quick part: style, types, layers, unit tests
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not e2e"
 
-e2e: setup       ## end-to-end tests only: labs of virtual hosts with Docker and Open vSwitch (root)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m e2e
+e2e: setup       ## end-to-end tests only: labs of virtual hosts with Docker and Open vSwitch (root; WORKERS=2)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m e2e
 
 bench: setup     ## the benchmarks; figures are kept in bench/RESULTS.md
 	-@scripts/setup bench  # without its peer the codec is measured alone, and says so
