@@ -402,7 +402,8 @@ class Router:
         """
         taken = self.routes.take(routes)
         for route in taken:
-            self._memory.remember(route)
+            if all(end.endpoint is None or end.ipv4 in self.view.by_ipv4 for end in route.ends()):
+                self._memory.remember(route)  # not of a container that is gone: another may have its address next
         return taken, [(dpid, forget(route)) for route in taken for dpid in route.dpids()]
 
     def believe(self, route: Route, dpid: int, uplink_mac: bytes) -> None:
