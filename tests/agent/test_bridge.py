@@ -258,6 +258,18 @@ async def test_a_nic_that_is_gone(host: FakeHost, bridge: Bridge) -> None:
     assert host.targets == [WANTED.target]
 
 
+async def test_what_is_wrong_is_said_during_the_next_repair_too(host: FakeHost, bridge: Bridge) -> None:
+    """Who asks while a repair goes on hears what the last one found, not that all is well."""
+    await bridge.repair()
+    del host.links["eth0"]
+    await bridge.repair()
+    found = bridge.problems
+    said: list[list[str]] = []
+    bridge._subnets = lambda: said.append(bridge.problems)
+    await bridge.repair()
+    assert said == [found] == [["eth0, which leads to the other hosts, does not exist"]]
+
+
 async def test_a_route_of_the_hosts_own_is_not_replaced(host: FakeHost, bridge: Bridge) -> None:
     """Where the host has a route to a network's subnet already, that one stays, and it is said."""
     bridge._subnets = lambda: {"green": "10.9.0.0/24"}

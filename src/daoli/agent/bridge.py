@@ -96,6 +96,8 @@ class Bridge:
         """What the host has of its own, and no network may take, as the last repair found it."""
         self.done: list[str] = []
         self.problems: list[str] = []
+        """What the last whole repair found; kept during the next one, for who asks then."""
+        self._found: list[str] = []
         self._ovs = ovs
         self._state = state
         self._ports = ports
@@ -103,12 +105,13 @@ class Bridge:
 
     async def repair(self) -> None:
         """Look at everything, and change what is not as it is to be. It never raises."""
-        self.done, self.problems = [], []
+        self.done, self._found = [], []
         for step in (self._survey, self._uplink, self._switch, self._stack, self._forwarding, self._routes):
             try:
                 await step()
             except (LinkError, OvsError, OSError) as error:
-                self.problems.append(str(error))
+                self._found.append(str(error))
+        self.problems = self._found
 
     async def measure(self) -> None:
         """Find out what the host has of its own, and the uplink's MTU, and touch nothing."""
@@ -255,13 +258,13 @@ class Bridge:
                 await links.ip("route", "add", subnet, "dev", BRIDGE, "src", self.wanted.address)
                 self.done.append(f"made the route to {subnet}")
             except LinkError as error:
-                self.problems.append(f"this host cannot reach the network {subnet}: {error}")
+                self._found.append(f"this host cannot reach the network {subnet}: {error}")
 
     def _leaves_ours(self, name: str, subnet: str) -> bool:
         """Tell whether a route to a network leaves this host what is its own, and say it where it does not."""
         own = taken(IPv4Network(subnet), self.own)
         if own is not None:
-            self.problems.append(
+            self._found.append(
                 f"this host cannot reach the network {name}: a route to {subnet} would take {own}, on {self.own[own]}, "
                 "from it; make the network anew with another subnet"
             )

@@ -99,7 +99,8 @@ class Networks:
         self._awaited = 0
         self._patience = 0.0
         self.problems: dict[str, str] = {}
-        """By network name, what keeps it from being the same here as in the fabric."""
+        """By network name, what keeps it from being the same here as in the fabric, as the last comparison found it."""
+        self._found: dict[str, str] = {}
 
     def look(self) -> None:
         """Compare both sides soon."""
@@ -130,7 +131,7 @@ class Networks:
         self._driver.notice()
         if not self._world.connected or self._is_behind():
             return
-        self.problems = {}
+        self._found = {}
         for name in sorted(self._registry.removals):
             await self._remove_from_fabric(name)
         fabric = dict(self._world.networks)
@@ -143,6 +144,7 @@ class Networks:
                     await self._make_here(spec)
             elif here[name].driver != DRIVER:
                 self._problem(name, f"Docker has a network {name} of driver {here[name].driver}; rename one of the two")
+        self.problems = self._found
         self._driver.notice()
 
     def _is_unfinished(self) -> bool:
@@ -268,7 +270,7 @@ class Networks:
         self._work.set()
 
     def _problem(self, name: str, text: str) -> None:
-        self.problems[name] = text
+        self._found[name] = text
         log.error("network_differs", network=name, problem=text)
 
     # -- removed by a person -------------------------------------------------------------------------------------
