@@ -115,6 +115,24 @@ async def test_follows_again_and_keeps_a_copy(tmp_path: Path, monkeypatch: pytes
     assert from_json(cache.read_bytes())["revision"] >= 1
 
 
+async def test_what_came_last_is_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that is ended writes what came since the last writing, however short ago that was."""
+    monkeypatch.setattr(module, "SAVE_INTERVAL", 3600.0)
+    cache = tmp_path / "world.json"
+    client = Scripted([{"revision": 1, "snapshot": {"networks/dnet1": NETWORK}}])
+    world = World(client, cache)
+    following = asyncio.create_task(world.follow())
+    while not cache.exists():  # noqa: ASYNC110  a thread writes it
+        await asyncio.sleep(0)
+    world._take({"revision": 2, "changes": {"endpoints/e1": ENDPOINT}}, connected=True)
+    following.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await following
+    kept = World(client, cache)
+    kept.load()
+    assert (kept.revision, list(kept.networks), list(kept.endpoints)) == (2, ["dnet1"], ["e1"])
+
+
 def test_no_copy_on_disk(tmp_path: Path) -> None:
     """Without a good copy nothing is known."""
     cache = tmp_path / "world.json"

@@ -12,7 +12,7 @@ from tests.e2e.docker_rig import PATIENCE, DockerRig
 from tests.e2e.rig import PYTHON, Capture, background, send_raw
 from tests.e2e.sandbox import DNS_TOOL, Sandbox, ask, datagram, facts, make_network, metric, start_controller
 
-from daoli.lab import Place, Process, wait_until
+from daoli.lab import DockerHost, Place, Process, wait_until
 from daoli.lab.plan import OUTSIDE_ADDRESS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -52,6 +52,11 @@ def answers(place: Place, name: str, *options: str, resolver: str = DOCKERS) -> 
 def is_known(place: Place, name: str) -> bool:
     """Whether a name has an address; another resolver would not know it either."""
     return bool(ask(place, DOCKERS, name, "--timeout", "0.5").get("answers"))
+
+
+def is_kept(host: DockerHost, name: str) -> bool:
+    """Whether a host's agent has an endpoint on disk, by its name."""
+    return f'"name":"{name}"' in host.exec(["cat", "/var/lib/daoli-agent/world.json"]).stdout
 
 
 @contextmanager
@@ -186,7 +191,7 @@ def test_names_without_the_controller(rig: DockerRig) -> None:
     here = Sandbox(rig.run("h1", "asker", "--network", "blue"))
     at = web.address("blue")
     h1 = rig["h1"]
-    wait_until(lambda: '"name":"web"' in h1.exec(["cat", "/var/lib/daoli-agent/world.json"]).stdout, PATIENCE)
+    wait_until(lambda: is_kept(h1, "web") and is_kept(h1, "asker"), PATIENCE)
     rig.lab.controller_kill()
     try:
         assert answers(here, "web") == [at]

@@ -63,6 +63,8 @@ DOCKER_SECONDS: Final = 2.0
 """Between two looks whether Docker is there, on a host that is to join when it boots."""
 LIST_PATIENCE: Final = 3.0
 """Seconds that the list of endpoints waits for Docker to tell their names."""
+PARTS_SECONDS: Final = 5.0
+"""How long parts that were told to end are waited for."""
 NAMES_TCP: Final = 8655
 """Where DNS by TCP is answered, on loopback."""
 
@@ -361,6 +363,8 @@ class Agent:
         await leaving.check(force=force)
         self.driver.removals = None  # what goes here stays in the fabric
         self._cancel_parts()
+        if self._tasks:  # what they write at their end is removed with the rest
+            await asyncio.wait(self._tasks, timeout=PARTS_SECONDS)
         await leaving.run()
         self._stop.set()
         return leaving.failures == 0

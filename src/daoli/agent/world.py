@@ -169,22 +169,30 @@ class World:
         if self._cache is None:
             yield
             return
-        saver = asyncio.create_task(self._save(self._cache), name="world-cache")
+        ended = asyncio.Event()
+        saver = asyncio.create_task(self._save(self._cache, ended), name="world-cache")
         try:
             yield
         finally:
-            saver.cancel()
+            ended.set()
+            self._unsaved.set()
+            await saver
 
-    async def _save(self, cache: Path) -> Never:
-        while True:
+    async def _save(self, cache: Path, ended: asyncio.Event) -> None:
+        """Write after changes, and a last time at the end: the next agent may not find the controller."""
+        last = False
+        while not last:
             await self._unsaved.wait()
             self._unsaved.clear()
+            last = ended.is_set()
             text = to_json({"revision": self.revision, "snapshot": self._entries})
             try:
                 await asyncio.to_thread(write_atomically, cache, text)
             except OSError as error:
                 log.warning("world_not_saved", problem=str(error))
-            await asyncio.sleep(SAVE_INTERVAL)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SAVE_INTERVAL):
+                    await ended.wait()
 
 
 def _read(spec: type[S], value: Mapping[str, Any]) -> S:
