@@ -6,14 +6,14 @@ from typing import Any, Final
 
 import click
 
-from daoli.cli import complete
 from daoli.cli.client import Client, place
 from daoli.cli.finding import container_named
-from daoli.cli.ports import Traffic, parse_traffic
+from daoli.cli.packet import between
+from daoli.cli.ports import Traffic
 from daoli.cli.rule import asked, written
 from daoli.cli.rules import brief, content_id
 from daoli.cli.session import Failure, Session
-from daoli.cli.verbs import Verb, pass_session, translated
+from daoli.cli.verbs import Verb, pass_session
 
 PRIORITY: Final = 1000
 
@@ -21,9 +21,7 @@ PRIORITY: Final = 1000
 @click.command(
     cls=Verb, examples=("daolictl connect web db", "daolictl connect web db 5432/tcp", "daolictl connect web db icmp")
 )
-@click.argument("one", shell_complete=complete.endpoints)
-@click.argument("other", shell_complete=complete.endpoints)
-@click.argument("traffic", required=False, metavar="[PORT/PROTOCOL]", callback=translated(parse_traffic))
+@between("one", "other")
 @click.option("--dry-run", is_flag=True, help="Only say which routes that would cut.")
 @pass_session
 def connect(session: Session, one: str, other: str, traffic: Traffic | None, *, dry_run: bool) -> None:
@@ -38,9 +36,7 @@ def connect(session: Session, one: str, other: str, traffic: Traffic | None, *, 
 
 
 @click.command(cls=Verb, examples=("daolictl disconnect web db", "daolictl disconnect web db 22/tcp --dry-run"))
-@click.argument("one", shell_complete=complete.endpoints)
-@click.argument("other", shell_complete=complete.endpoints)
-@click.argument("traffic", required=False, metavar="[PORT/PROTOCOL]", callback=translated(parse_traffic))
+@between("one", "other")
 @click.option("--dry-run", is_flag=True, help="Only say which routes that would cut.")
 @pass_session
 def disconnect(session: Session, one: str, other: str, traffic: Traffic | None, *, dry_run: bool) -> None:

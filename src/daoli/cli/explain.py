@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from daoli.cli import complete
 from daoli.cli.client import Refused
 from daoli.cli.endpoint import found
 from daoli.cli.output import duration
-from daoli.cli.ports import Traffic, parse_traffic
+from daoli.cli.packet import between, via
+from daoli.cli.ports import Traffic
 from daoli.cli.route import end_text
 from daoli.cli.session import Session
-from daoli.cli.verbs import Verb, pass_session, translated
+from daoli.cli.verbs import Verb, pass_session
 
 
 @click.command(
@@ -29,15 +29,8 @@ from daoli.cli.verbs import Verb, pass_session, translated
         "daolictl explain 10.1.0.2 10.1.0.3 icmp -o json",
     ),
 )
-@click.argument("source", shell_complete=complete.endpoints)
-@click.argument("destination", shell_complete=complete.endpoints)
-@click.argument("traffic", required=False, metavar="[PORT/PROTOCOL]", callback=translated(parse_traffic))
-@click.option(
-    "--via",
-    metavar="HOST",
-    shell_complete=complete.hosts,
-    help="Where a source that is outside enters.  [default: the destination's host]",
-)
+@between("source", "destination")
+@via
 @click.option("--why-not", is_flag=True, help="Say what would have to change for it to arrive.")
 @pass_session
 def explain(

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from daoli.cli import complete
 from daoli.cli.endpoint import found
-from daoli.cli.ports import Traffic, parse_traffic
+from daoli.cli.packet import between, via
+from daoli.cli.ports import Traffic
 from daoli.cli.session import Session
-from daoli.cli.verbs import Verb, pass_session, translated
+from daoli.cli.verbs import Verb, pass_session
 
 
 @click.command(
@@ -24,15 +24,8 @@ from daoli.cli.verbs import Verb, pass_session, translated
         "daolictl trace web db -o json",
     ),
 )
-@click.argument("source", shell_complete=complete.endpoints)
-@click.argument("destination", shell_complete=complete.endpoints)
-@click.argument("traffic", required=False, metavar="[PORT/PROTOCOL]", callback=translated(parse_traffic))
-@click.option(
-    "--via",
-    metavar="HOST",
-    shell_complete=complete.hosts,
-    help="Where a source that is outside enters.  [default: the destination's host]",
-)
+@between("source", "destination")
+@via
 @pass_session
 def trace(session: Session, source: str, destination: str, traffic: Traffic | None, via: str | None) -> int:
     """Send a probe from a container to another, or to an address outside, and show where it got to, flow by flow.
