@@ -428,7 +428,7 @@ async def _first_time(settings: AgentSettings, state: State, client: Client) -> 
     agent = Agent(settings, wanted, state, client)
     try:
         await _join(agent, client)
-    except BaseException:
+    except BaseException:  # undone whatever ends it, a cancellation too, and raised again
         await agent.engine.close()
         raise
     return agent

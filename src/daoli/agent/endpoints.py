@@ -79,7 +79,7 @@ class Endpoints:
         self._work.set()
         try:
             await waiting
-        except BaseException:
+        except BaseException:  # undone whatever ends it, a cancellation too, and raised again
             self.forget(endpoint.id)
             raise
 

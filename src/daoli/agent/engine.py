@@ -51,6 +51,7 @@ class DockerEngine:
     async def owners(self, network_id: str) -> dict[str, str]:
         """Tell a network's endpoints by id, each with its container's; those that no container has yet are left out."""
         async with _translated():
+            # aiodocker gives its constructor no types; its `get` would ask Docker once more.
             network = aiodocker.networks.DockerNetwork(self._docker, network_id)  # type: ignore[no-untyped-call]
             shown = await _or_none(network.show()) or {}
         containers = shown.get("Containers") or {}

@@ -117,7 +117,7 @@ async def add_veth(name: str, peer: str, mac: str, mtu: int) -> None:
         silence(name)
         tx_checksum_off(peer)
         await ip("link", "set", name, "up")
-    except BaseException:
+    except BaseException:  # undone whatever ends it, a cancellation too, and raised again
         await delete(name)
         raise
 

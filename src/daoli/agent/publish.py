@@ -100,7 +100,7 @@ class Publisher:
         except TimeoutError as error:
             self._release(taken)
             raise Refusal("the controller does not take note of the ports, so that no rule would hold there") from error
-        except BaseException:
+        except BaseException:  # undone whatever ends it, a cancellation too, and raised again
             self._release(taken)
             raise
         finally:

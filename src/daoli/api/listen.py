@@ -101,7 +101,7 @@ async def serve(app: web.Application, listen: str, *, token: str | None = None) 
     except OSError as error:
         await runner.cleanup()
         raise ListenError(f"cannot listen on {address}: {error.strerror or error}") from error
-    except BaseException:
+    except BaseException:  # undone whatever ends it, a cancellation too, and raised again
         await runner.cleanup()
         raise
 

@@ -118,7 +118,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _blank(error)
     except web.RequestPayloadError as error:
         return Problem(HTTPStatus.BAD_REQUEST, "malformed", f"the body cannot be read: {error}").response()
-    except Exception:
+    except Exception:  # the supervisor of a request
         log.exception("api_request_failed", method=request.method, path=request.path)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         return Problem(status, "internal", "the controller's log has the details").response()

@@ -47,8 +47,7 @@ class Gathered(Generic[Q, A]):
         slots, self._waiting = self._waiting, []
         try:
             answers = await self._serve([slot.request for slot in slots])
-        except BaseException:
-            # It is this caller's; the others ask themselves.
+        except BaseException:  # it is this caller's, and raised again; the others ask themselves
             self._waiting = slots + self._waiting
             raise
         for slot, answer in zip(slots, answers, strict=True):
