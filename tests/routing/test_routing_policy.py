@@ -153,6 +153,16 @@ def test_what_is_kept_is_bounded(policy: Policy, monkeypatch: pytest.MonkeyPatch
         assert len(policy._profiles) <= 7
 
 
+def test_profiles_are_bounded(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules that come and go give the same endpoints ever new profiles; the old ones do not pile up."""
+    monkeypatch.setattr(policy_module, "SPARE", 5)
+    for number in range(50):
+        policy.put_rule(Rule("r", allow=number % 2 == 0, source=Selector(Kind.ENDPOINT, "e0"), destination=TO_C))
+        assert judge(policy.between(party(A), party(C)), Packet(TCP, 1, 2)).allowed == (number % 2 == 0)
+        assert len(policy._profiles) <= 2 * 2 + 5 + 2
+        policy.remove_rule("r")
+
+
 CHANGES = st.one_of(
     st.tuples(st.just("put_rule"), rules()),
     st.tuples(st.just("remove_rule"), st.integers(0, 8).map("r{}".format)),

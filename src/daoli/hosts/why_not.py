@@ -20,7 +20,8 @@ from daoli.hosts.stored import Record, key_of
 from daoli.routing.census import Census
 from daoli.routing.doors import Door
 from daoli.routing.model import ipv4_text
-from daoli.routing.policy import Judgement, Party, Policy
+from daoli.routing.named import Party
+from daoli.routing.policy import Judgement, Policy
 from daoli.routing.routes import Connection
 from daoli.routing.rules import Kind, Rule, Selector
 from daoli.routing.verdict import closed_door

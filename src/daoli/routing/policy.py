@@ -1,41 +1,28 @@
 """Who may talk to whom, and why. Enforcement, `explain` and dry runs ask `Policy.between`, `judge` where that depends.
 
 A decision costs what can match the two ends, not what there is: rules stand in an index by what their selectors name,
-source first, and only the keys that both ends have are looked at. What was found is kept for all ends of the same
-profile, until a rule comes or goes that may concern them.
+source first, and only what matches both ends is looked at. What was found is kept for all ends of the same profile,
+until a rule comes or goes that may concern them.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Protocol
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from daoli.routing.model import Endpoint, Network
-from daoli.routing.rules import ANYTHING, Group, Kind, Rule, Selector, length_of, network_of
+from daoli.routing.named import Named, Names, Party, matcher
+from daoli.routing.rules import Group, Rule, Selector
 
 REMEMBERED: Final = 50_000
 """Pairs of profiles, and addresses outside, that are kept at hand; a pair takes some 500 bytes."""
 FRESH: Final = 16
 """Selectors that each profile is tried against before it is made anew."""
-_BITS: Final = 32
+SPARE: Final = 1000
+"""Profiles that may be kept for nobody, besides as many as are in use."""
 _NO_PROTOCOL: Final = -1
 _LAST_PORT: Final = 0xFFFF
-
-
-class Party(Protocol):
-    """One end of a conversation, as policy sees it; the ends of routes are such."""
-
-    @property
-    def ipv4(self) -> bytes:
-        """Its address."""
-        ...
-
-    @property
-    def endpoint(self) -> Endpoint | None:
-        """The endpoint with this address; None for one outside all networks."""
-        ...
 
 
 class Subject(NamedTuple):
@@ -76,8 +63,6 @@ DIFFERENT_NETWORKS: Final = Judgement(allowed=False, reason="different networks"
 OUTSIDE: Final = Judgement(allowed=True, reason="outside, by a host")
 INTERNAL: Final = Judgement(allowed=False, reason="internal network")
 _NONE: Final[frozenset[str]] = frozenset()
-Key = tuple[Kind, str]
-"""What a selector names: made without the cost of a `Selector`, and equal to it."""
 
 
 class Way(NamedTuple):
@@ -110,19 +95,22 @@ class Between(NamedTuple):
 class Profile:
     """What policy sees in an end; ends that have the same are treated alike, so that there are few of them."""
 
-    __slots__ = ("changed", "keys", "network", "peers", "reach")
+    __slots__ = ("changed", "named", "network", "peers", "reach")
 
-    def __init__(self, network: str | None, keys: frozenset[Key], changed: int) -> None:
+    def __init__(self, network: str | None, named: frozenset[Named], changed: int) -> None:
         self.network = network
         """None for what is outside."""
-        self.keys = keys
+        self.named = named
         """The selectors of rules that match it."""
-        self.reach: set[Key] = set()
+        self.reach: set[Named] = set()
         """The destinations of the rules whose source matches it; there may be some that no rule has any more."""
         self.changed = changed
         """The last generation in which something about it was new."""
         self.peers: dict[Profile, tuple[int, Between]] = {}
         """What holds between this and another, and since which generation that is known."""
+        for each in named:
+            each.having.append(self)
+            self.reach.update(each.reached)
 
 
 _BY_DEFAULT: Final = {
@@ -130,7 +118,6 @@ _BY_DEFAULT: Final = {
     for default in (SAME_NETWORK, SAME_GROUP, DIFFERENT_NETWORKS, OUTSIDE, INTERNAL)
 }
 """What holds between two ends of whom no rule speaks."""
-_NO_RULES: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
 class Policy:
@@ -145,18 +132,10 @@ class Policy:
         """Counts changes."""
         self.ends: dict[str, float] = {}
         """When those rules end that do, by id, in seconds since 1970."""
-        self._index: dict[Key, dict[Key, dict[str, Rule]]] = {}
-        """Rules by destination, then by source."""
-        self._reached: dict[Key, Counter[Key]] = {}
-        """Destinations of the rules with a source, and how many have them."""
         self._found: dict[tuple[Judgement, frozenset[str], frozenset[str]], Between] = {}
         """What follows from a default and the rules of either direction, until a rule comes or goes."""
-        self._used: Counter[Key] = Counter()
-        """How many sides of rules name a selector."""
-        self._prefixes: Counter[int] = Counter()
-        """Lengths of the prefixes that CIDR selectors have, and how many sides of rules have one."""
         self._groups_of: dict[str, set[str]] = {}
-        self._used[ANYTHING] = 1  # whether or not some rule names it: all have it
+        self._names = Names(self._groups_of)
         self._keyed = 0
         """The last generation in which another selector began to count, or all were looked at anew."""
         self._fresh: deque[tuple[int, Callable[[Party], bool]]] = deque()
@@ -166,8 +145,7 @@ class Policy:
         self._inside: dict[str, tuple[int, Profile]] = {}
         """Profiles by an endpoint's id, and since which generation they are known."""
         self._outside: dict[bytes, tuple[int, Profile]] = {}
-        self._profiles: dict[tuple[str | None, frozenset[Key]], Profile] = {}
-        self._having: dict[Key, list[Profile]] = {}
+        self._profiles: dict[tuple[str | None, frozenset[Named]], Profile] = {}
         self._pairs = 0
 
     # -- changes -------------------------------------------------------------------------------------------------
@@ -179,38 +157,23 @@ class Policy:
         self.rules[rule.id] = rule
         if rule.until is not None:
             self.ends[rule.id] = rule.until
-        for source, destination in _directions(rule):
-            self._index.setdefault(destination, {}).setdefault(source, {})[rule.id] = rule
-            self._reached.setdefault(source, Counter())[destination] += 1
-            for profile in self._having.get(source, ()):
-                profile.reach.add(destination)
-        self._touch(rule)
         for selector in (rule.source, rule.destination):
-            if selector not in self._used:
+            if selector not in self._names:
                 self._introduce(selector)
-            self._used[selector] += 1
-            if selector.kind is Kind.CIDR:
-                self._prefixes[length_of(selector)] += 1
+            self._names.take(selector)
+        for source, destination in self._directions(rule):
+            source.add(destination, rule)
+        self._touch(rule)
 
     def remove_rule(self, rule_id: str) -> None:
         """Remove a rule; an unknown id is a KeyError."""
         rule = self.rules.pop(rule_id)
         self.ends.pop(rule_id, None)
-        for source, destination in _directions(rule):
-            by_source = self._index[destination]
-            del by_source[source][rule_id]
-            if not by_source[source]:
-                del by_source[source]
-            if not by_source:
-                del self._index[destination]
-            _uncount(self._reached[source], destination)
-            if not self._reached[source]:
-                del self._reached[source]
+        for source, destination in self._directions(rule):
+            source.discard(destination, rule)
         self._touch(rule)
         for selector in (rule.source, rule.destination):
-            _uncount(self._used, selector)
-            if selector.kind is Kind.CIDR:
-                _uncount(self._prefixes, length_of(selector))
+            self._names.release(selector)
 
     def put_group(self, group: Group) -> None:
         """Add a group, or replace the one of that name."""
@@ -240,8 +203,8 @@ class Policy:
 
     def _introduce(self, selector: Selector) -> None:
         """Note that a selector counts from now on: who matches it has another profile."""
-        self._keyed = self.generation
-        self._fresh.append((self.generation, self._matcher(selector)))
+        self._keyed = self.generation + 1
+        self._fresh.append((self._keyed, matcher(selector, self._groups_of)))
         if len(self._fresh) > FRESH:
             self._renewed = self._fresh.popleft()[0]
 
@@ -249,9 +212,14 @@ class Policy:
         """Note that a rule has come or gone: what is known of the pairs that it may concern is old."""
         self.generation += 1
         self._found.clear()
-        sides = (self._having.get(rule.source, ()), self._having.get(rule.destination, ()))
-        for profile in min(sides, key=len):
+        for profile in min(self._names[rule.source].having, self._names[rule.destination].having, key=len):
             profile.changed = self.generation
+
+    def _directions(self, rule: Rule) -> Iterator[tuple[Named, Named]]:
+        source, destination = self._names[rule.source], self._names[rule.destination]
+        yield source, destination
+        if rule.both_ways and source is not destination:
+            yield destination, source
 
     def _forget_networks(self, names: Iterable[str]) -> None:
         self.generation += 1
@@ -271,31 +239,12 @@ class Policy:
 
     def matches(self, selector: Selector, party: Party) -> bool:
         """Tell whether a selector matches an end, be it in a rule or not."""
-        return self._matcher(selector)(party)
+        return matcher(selector, self._groups_of)(party)
 
     def concerns(self, rule: Rule) -> Callable[[Party, Party], bool]:
         """Make what tells whether a rule may matter to a conversation of two ends, whoever opens it."""
-        source, destination = self._matcher(rule.source), self._matcher(rule.destination)
+        source, destination = (matcher(side, self._groups_of) for side in (rule.source, rule.destination))
         return lambda one, other: (source(one) and destination(other)) or (source(other) and destination(one))
-
-    def _matcher(self, selector: Selector) -> Callable[[Party], bool]:
-        """Make what tells whether a selector matches an end."""
-        kind, value = selector
-        if kind is Kind.ANY:
-            return lambda _: True
-        if kind is Kind.CIDR:
-            shift = _BITS - length_of(selector)
-            wanted = int(network_of(selector).network_address) >> shift
-            return lambda party: int.from_bytes(party.ipv4, "big") >> shift == wanted
-        if kind is Kind.ENDPOINT:
-            return lambda party: (end := party.endpoint) is not None and value in (end.id, end.name)
-        if kind is Kind.NETWORK:
-            return lambda party: (end := party.endpoint) is not None and end.network == value
-        if kind is Kind.GROUP:
-            groups = self._groups_of
-            return lambda party: (end := party.endpoint) is not None and value in groups.get(end.network, _NONE)
-        ways = [(value[:at], value[at + 1 :]) for at, char in enumerate(value) if char == "="]  # a key may have = too
-        return lambda party: (end := party.endpoint) is not None and any(end.labels.get(k) == v for k, v in ways)
 
     def between(self, source: Party, destination: Party) -> Between:
         """Find what holds between two ends. This is on the way of every punted packet."""
@@ -334,38 +283,23 @@ class Policy:
 
     def _make_profile(self, party: Party) -> Profile:
         endpoint = party.endpoint
-        keys = frozenset([key for key in self._keys(party) if key in self._used])
-        network = None if endpoint is None else endpoint.network
-        profile = self._profiles.get((network, keys))
+        key = None if endpoint is None else endpoint.network, self._names.of(party)
+        profile = self._profiles.get(key)
         if profile is None:
-            profile = self._profiles[network, keys] = Profile(network, keys, self.generation)
-            for key in keys:
-                self._having.setdefault(key, []).append(profile)
-                if (reached := self._reached.get(key)) is not None:
-                    profile.reach.update(reached)
+            if len(self._profiles) > 2 * (len(self._inside) + len(self._outside)) + SPARE:
+                self._forget_all()
+            profile = self._profiles[key] = Profile(*key, self.generation)
         return profile
 
-    def _keys(self, party: Party) -> list[Key]:
-        """List what selectors may name of an end, of CIDRs only such as some rule has."""
-        keys: list[Key] = [ANYTHING]
-        endpoint = party.endpoint
-        if endpoint is not None:
-            keys += (Kind.ENDPOINT, endpoint.id), (Kind.ENDPOINT, endpoint.name), (Kind.NETWORK, endpoint.network)
-            keys += [(Kind.GROUP, group) for group in self._groups_of.get(endpoint.network, ())]
-            keys += [(Kind.LABEL, f"{key}={value}") for key, value in endpoint.labels.items()]
-        address = int.from_bytes(party.ipv4, "big")
-        for length in self._prefixes:
-            shift = _BITS - length
-            keys.append((Kind.CIDR, _cidr(address >> shift << shift, length)))
-        return keys
-
     def _forget_all(self) -> None:
-        self._inside, self._outside, self._profiles, self._having, self._pairs = {}, {}, {}, {}, 0
+        self._inside, self._outside, self._profiles, self._pairs = {}, {}, {}, 0
         self._found.clear()
+        for named in self._names:
+            named.having.clear()
 
     def _find(self, here: Profile, there: Profile) -> Between:
         default = self._default(here.network, there.network)
-        if here.reach.isdisjoint(there.keys) and there.reach.isdisjoint(here.keys):
+        if here.reach.isdisjoint(there.named) and there.reach.isdisjoint(here.named):
             return _BY_DEFAULT[default]
         rules, others = self._matching(here, there), self._matching(there, here)
         key = (default, frozenset(rules), frozenset(others))
@@ -378,10 +312,9 @@ class Policy:
     def _matching(self, source: Profile, destination: Profile) -> dict[str, Rule]:
         """Collect the rules about what one opens with the other."""
         rules: dict[str, Rule] = {}
-        for key in source.reach & destination.keys:
-            by_source = self._index.get(key, _NO_RULES)
-            for own in by_source.keys() & source.keys:
-                rules |= by_source[own]
+        for named in source.reach & destination.named:
+            for own in named.by_source.keys() & source.named:
+                rules |= named.by_source[own]
         return rules
 
     def _default(self, source: str | None, destination: str | None) -> Judgement:
@@ -461,19 +394,3 @@ def _probes(rules: Iterable[Rule]) -> Iterator[tuple[int, int | None]]:
                 yield rule.protocol, low
                 if high < _LAST_PORT:
                     yield rule.protocol, high + 1
-
-
-def _directions(rule: Rule) -> Iterator[tuple[Selector, Selector]]:
-    yield rule.source, rule.destination
-    if rule.both_ways and rule.source != rule.destination:
-        yield rule.destination, rule.source
-
-
-def _uncount(counter: Counter[Any], key: Hashable) -> None:
-    counter[key] -= 1
-    if not counter[key]:
-        del counter[key]
-
-
-def _cidr(network: int, length: int) -> str:
-    return f"{network >> 24}.{network >> 16 & 255}.{network >> 8 & 255}.{network & 255}/{length}"

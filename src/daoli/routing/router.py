@@ -253,10 +253,10 @@ class Router:
         judgement = standing(self.view, route.source, route.destination, route.connection)
         if judgement is None or not judgement.allowed:
             return None
+        if route.connection is None:
+            return judgement
         between = self.view.policy.between(route.source, route.destination)
-        if route.connection is not None and route.answering != _answering(between, route.connection):
-            return None
-        return judgement
+        return judgement if route.answering == _answering(between, route.connection) else None
 
     def _pass_on(self, verdict: Verdict, data: bytes, now: float) -> Answer:
         """Deliver an ICMP error that has no route, at most at the rate of its endpoint's port."""

@@ -215,8 +215,10 @@ def packet_of(connection: Connection, *, opens: bool = False) -> Packet:
 
 def unknown(source: End, destination: End) -> str:
     """Say that policy cannot judge yet between two ends; empty if it can."""
-    ends = (source.endpoint, destination.endpoint)
-    return next((f"the container of endpoint {end.id} is not known yet" for end in ends if end and end.pending), "")
+    for end in (source.endpoint, destination.endpoint):
+        if end is not None and end.pending:
+            return f"the container of endpoint {end.id} is not known yet"
+    return ""
 
 
 def standing(view: View, source: End, destination: End, connection: Connection | None) -> Judgement | None:
